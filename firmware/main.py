@@ -1,0 +1,61 @@
+"""Start-up as a story. Not a medical device; never for use on people or animals.
+
+boot.py has already driven EN off and decided that this is a run, not a maintenance boot.
+"""
+
+import gc
+
+
+def build(config):
+    """Stage 1: the drivers the board file names. Stage 2: one pump, its services, its second channel. Nothing moves yet."""
+    from thecal.drivers import open_board
+    from thecal.monitor.watch import Monitor
+    from thecal.services.commands import Commands
+    from thecal.services.delivery import Delivery
+    from thecal.services.link import Link
+    from thecal.services.pump import Pump
+    from thecal.services.sensing import Sensing
+    from thecal.services.supervisor import Supervisor
+
+    board = open_board(config)
+    board.enable.set(False)
+    pump = Pump(board)
+    Delivery(pump)
+    pump.monitor = Monitor(pump.store.read, board.counter, board.enable.cut, pump.store.replace)
+    commands = Commands(pump)
+    link = Link(pump, commands)
+    # name, service, lateness it may have in ms; polled in this order
+    services = (
+        ("link", link, 5000),
+        ("delivery", pump.delivery, 3000),
+        ("monitor", pump.monitor, 4000),
+        ("commands", commands, 5000),
+        ("journal", pump.journal, 10000),
+        ("sensing", Sensing(pump), 10000),
+    )
+    return pump, Supervisor(pump, link, services)
+
+
+def start(config):
+    """Stage 3: self-test and recovery. Stage 4: the REPL is shut, the watchdog armed. Returns (pump, supervisor), ready to run."""
+    pump, supervisor = build(config)
+    from thecal.services.startup import Startup
+
+    Startup(pump).run()
+    pump.board.serial.shut_repl()
+    pump.board.watchdog.arm(config["limits"]["watchdog_ms"])
+    supervisor.begin(pump.now_ms())
+    gc.collect()
+    return pump, supervisor
+
+
+def main():
+    """Stage 5: the loop, for ever."""
+    from thecal.drivers import load_config
+
+    _pump, supervisor = start(load_config())
+    supervisor.run()
+
+
+if __name__ == "__main__":
+    main()

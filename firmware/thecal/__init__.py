@@ -1,0 +1,1 @@
+"""Thecal firmware. Not a medical device; never for use on people or animals."""

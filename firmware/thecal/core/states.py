@@ -1,0 +1,91 @@
+"""The state table: every (state, event) pair has an answer. Invariant: `step` is total; only INFUSING may have EN on, and the
+only way out of SAFE is an authenticated recovery (or maintenance), never a reset.
+"""
+
+from thecal.core.compat import const
+
+BOOT = const(0)
+SELFTEST = const(1)
+UNPROVISIONED = const(2)
+OFF = const(3)
+INFUSING = const(4)
+HELD = const(5)
+SAFE = const(6)
+MAINTENANCE = const(7)
+STATES = (BOOT, SELFTEST, UNPROVISIONED, OFF, INFUSING, HELD, SAFE, MAINTENANCE)
+STATE_NAMES = ("boot", "selftest", "unprovisioned", "off", "infusing", "held", "safe", "maintenance")
+
+E_BOOTED = const(0)  # drivers are up, EN is off
+E_NO_MARKER = const(1)  # self-test passed, but this board was never provisioned
+E_PASS_OFF = const(2)  # self-test passed, therapy was off, or may not resume by itself
+E_PASS_RESUME = const(3)  # self-test passed, basal was running and the program's policy says it resumes
+E_PASS_HELD = const(4)  # self-test passed, therapy was held
+E_FAULT = const(5)  # class A self-test failure, latched fault, monitor trip, third watchdog reset
+E_PROVISION = const(6)
+E_ACTIVATE = const(7)
+E_START = const(8)
+E_STOP = const(9)
+E_HOLD = const(10)
+E_RESUME = const(11)  # command, or the end of a timed hold
+E_BOLUS = const(12)
+E_MAINTENANCE = const(13)
+E_RECOVER = const(14)
+EVENTS = (
+    E_BOOTED,
+    E_NO_MARKER,
+    E_PASS_OFF,
+    E_PASS_RESUME,
+    E_PASS_HELD,
+    E_FAULT,
+    E_PROVISION,
+    E_ACTIVATE,
+    E_START,
+    E_STOP,
+    E_HOLD,
+    E_RESUME,
+    E_BOLUS,
+    E_MAINTENANCE,
+    E_RECOVER,
+)
+EVENT_NAMES = (
+    "booted",
+    "no marker",
+    "passed, off",
+    "passed, resume",
+    "passed, held",
+    "fault",
+    "provision",
+    "activate",
+    "start",
+    "stop",
+    "hold",
+    "resume",
+    "bolus",
+    "maintenance",
+    "recover",
+)
+
+NO = -1  # refused: nothing changes, the answer is "not in this state"
+
+# One row per state, one column per event in the order of EVENTS. A number is the next state.
+TABLE: "dict[int, tuple[int, ...]]" = {
+    #               booted    no marker      off  resume    held  fault provision activate start     stop hold  resume    bolus     maint        recover
+    BOOT: (SELFTEST, NO, NO, NO, NO, SAFE, NO, NO, NO, NO, NO, NO, NO, NO, NO),
+    SELFTEST: (NO, UNPROVISIONED, OFF, INFUSING, HELD, SAFE, NO, NO, NO, NO, NO, NO, NO, NO, NO),
+    UNPROVISIONED: (NO, NO, NO, NO, NO, SAFE, OFF, NO, NO, NO, NO, NO, NO, MAINTENANCE, NO),
+    OFF: (NO, NO, NO, NO, NO, SAFE, NO, OFF, INFUSING, OFF, NO, NO, NO, MAINTENANCE, NO),
+    INFUSING: (NO, NO, NO, NO, NO, SAFE, NO, INFUSING, NO, OFF, HELD, NO, INFUSING, MAINTENANCE, NO),
+    HELD: (NO, NO, NO, NO, NO, SAFE, NO, HELD, NO, OFF, NO, INFUSING, NO, MAINTENANCE, NO),
+    SAFE: (NO, NO, NO, NO, NO, SAFE, NO, NO, NO, SAFE, NO, NO, NO, MAINTENANCE, OFF),
+    MAINTENANCE: (NO, NO, NO, NO, NO, SAFE, NO, NO, NO, NO, NO, NO, NO, NO, NO),
+}
+
+
+def step(state: int, event: int) -> int:
+    """The state after `event` in `state`, or NO when the pair is refused. Raises KeyError or IndexError only for unknown numbers."""
+    return TABLE[state][event]
+
+
+def may_move(state: int) -> bool:
+    """True only where the motor may be enabled."""
+    return state == INFUSING

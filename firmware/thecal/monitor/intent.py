@@ -1,0 +1,47 @@
+"""The monitor's own reading of the ledger file. Invariant: it decodes the bytes on flash by offsets of its own and believes nothing delivery
+holds in RAM. The layout is SPEC.md section 5; a test holds both decoders against each other.
+"""
+
+from thecal.monitor.limits import little
+
+_LEDGER_BYTES = 384
+_TABLE = [0] * 16
+
+
+def _crc32(data: bytes) -> int:
+    """CRC-32 (IEEE) by nibbles with a table of its own."""
+    if not _TABLE[1]:
+        for k in range(16):
+            value = k
+            for _bit in range(4):
+                value = (value >> 1) ^ 0xEDB88320 if value & 1 else value >> 1
+            _TABLE[k] = value
+    table = _TABLE
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 4) ^ table[(crc ^ byte) & 15]
+        crc = (crc >> 4) ^ table[(crc ^ (byte >> 4)) & 15]
+    return crc ^ 0xFFFFFFFF
+
+
+def read_intent(data: "bytes | None") -> "tuple[int, int, bool, int] | None":
+    """(settled step, end of the durable intent, is a bolus promised, when the newest bolus began in board ms) or None when the
+    bytes are not a true ledger."""
+    if data is None or len(data) != _LEDGER_BYTES or data[:3] != b"TL\x01":
+        return None
+    if _crc32(data[:-4]) != little(data, _LEDGER_BYTES - 4, 4):
+        return None
+    promised = little(data, 250, 6) != 0 or little(data, 270, 6) != 0
+    return little(data, 22, 6), little(data, 28, 6), promised, little(data, 48, 6)
+
+
+def read_windows(data: bytes) -> "tuple[int, int, int]":
+    """Steps in the 1 h, 4 h and 24 h rings of a ledger that `read_intent` accepted."""
+    sums = [0, 0, 0]
+    at = 60
+    counts = (13, 17, 25)
+    for ring in range(3):
+        for _bucket in range(counts[ring]):
+            sums[ring] += little(data, at, 3)
+            at += 3
+    return sums[0], sums[1], sums[2]

@@ -1,0 +1,158 @@
+"""The event log on flash: records buffered in RAM, appended to segments. Invariant: a sequence never repeats; what is lost shows as a gap;
+a prompt record is durable before any answer that speaks of it leaves.
+
+Dose records are lazy (flushed in batches of LAZY_RECORDS, because an append costs about one flash erase); the ledger, written with each of them,
+holds their totals and their sequence, so losing up to LAZY_RECORDS - 1 of them to a power cut shows as a gap and loses no dose.
+"""
+
+from thecal.core.compat import const
+from thecal.core.events import RECORD_BYTES, SEGMENT_RECORDS, pack_record, unpack_record
+
+FOLDER = "/log"
+RING_SEGMENTS = const(96)
+LAZY_RECORDS = const(16)
+BUFFER_MAX = const(64)
+IDLE_MS = const(60_000)
+
+
+def _is_segment(name: str) -> bool:
+    if len(name) != 8:
+        return False
+    for char in name:
+        if char not in "0123456789abcdef":
+            return False
+    return True
+
+
+class Journal:
+    """Log of one boot. `next_seq` is the sequence the next record gets; `durable_seq` the first that is not yet on flash."""
+
+    def __init__(self, store) -> None:
+        self._store = store
+        self._buffer: "list[bytes]" = []
+        self._prompt = False
+        self._boot = 0
+        self._segments: "list[str]" = []
+        self._room = 0
+        self._cache = ("", b"")
+        self.next_seq = 0
+        self.durable_seq = 0
+        self.newest = None
+        self.damaged = False
+        self.failed = False
+        self.wake = False  # something happened: the loop asks every service again, whatever they said they would wait for
+
+    def open(self) -> None:
+        """Look at the newest segment: `newest` becomes its last true record. A damaged tail is left alone and a new segment begun."""
+        self._store.make_folder(FOLDER)
+        self._segments = [name for name in self._store.names(FOLDER) if _is_segment(name)]
+        for name in reversed(self._segments):
+            data = self._store.read(FOLDER + "/" + name) or b""
+            whole = 0
+            while whole + RECORD_BYTES <= len(data):
+                record = unpack_record(data[whole : whole + RECORD_BYTES])
+                if record is None:
+                    break
+                self.newest = record
+                whole += RECORD_BYTES
+            if whole != len(data):
+                self.damaged = True
+            if name == self._segments[-1] and whole == len(data):
+                self._room = SEGMENT_RECORDS - whole // RECORD_BYTES
+            if self.newest is not None:
+                self.next_seq = self.newest.seq + 1
+                break
+        self.durable_seq = self.next_seq
+
+    def begin(self, boot: int, least_seq: int) -> int:
+        """Records from now on belong to `boot` and have sequences from `least_seq` up. Returns how many sequences were lost."""
+        self._boot = boot & 0xFFFF
+        lost = max(0, least_seq - self.next_seq)
+        self.next_seq += lost
+        self.durable_seq = self.next_seq
+        return lost
+
+    def write(self, now_ms: int, code: int, a: int = 0, b: int = 0, c: int = 0, detail: int = 0, lazy: bool = False) -> int:
+        """Add a record; returns its sequence. It is durable when `durable_seq` is greater."""
+        if len(self._buffer) >= BUFFER_MAX:
+            self._buffer.pop(0)  # flash has refused for long; the gap will show it
+        seq = self.next_seq
+        self.next_seq = seq + 1
+        self._buffer.append(pack_record(seq, self._boot, now_ms, code, a, b, c, detail))
+        if not lazy or len(self._buffer) >= LAZY_RECORDS:
+            self._prompt = True
+            self.wake = True
+        return seq
+
+    def mark(self) -> "tuple[int, int]":
+        """Where the log stands now, for `rollback` within the same turn."""
+        return len(self._buffer), self.next_seq
+
+    def rollback(self, mark: "tuple[int, int]") -> None:
+        """Forget the records written since `mark`: what they told did not become durable."""
+        self._buffer = self._buffer[: mark[0]]
+        self.next_seq = mark[1]
+
+    def flush_soon(self) -> None:
+        """Make the lazy records durable at the next turn (a host wants to read them)."""
+        if self._buffer:
+            self._prompt = True
+            self.wake = True
+
+    def poll(self, now_ms: int) -> int:
+        """At most one durable write: drop the oldest segment of a full ring, or append what is buffered."""
+        if not self._prompt:
+            return now_ms + IDLE_MS
+        if self._store.spent:
+            return now_ms
+        try:
+            if self._room == 0 and len(self._segments) >= RING_SEGMENTS:
+                self._store.remove(FOLDER + "/" + self._segments[0])
+                self._segments.pop(0)
+                return now_ms
+            self._append()
+        except OSError:
+            self.failed = True
+            return now_ms + 10_000
+        self.failed = False
+        return now_ms if self._prompt else now_ms + IDLE_MS
+
+    def _append(self) -> None:
+        if self._room == 0:
+            name = "%08x" % unpack_record(self._buffer[0]).seq
+            fresh = True
+            room = SEGMENT_RECORDS
+        else:
+            name = self._segments[-1]
+            fresh = False
+            room = self._room
+        count = min(room, len(self._buffer))
+        self._store.append(FOLDER + "/" + name, b"".join(self._buffer[:count]))
+        if fresh:
+            self._segments.append(name)
+        self._room = room - count
+        self._buffer = self._buffer[count:]
+        self._prompt = bool(self._buffer)
+        self._cache = ("", b"")
+        self.durable_seq = self.next_seq - len(self._buffer)
+
+    def read_from(self, first_seq: int, count: int) -> "list[bytes]":
+        """Up to `count` durable records with sequence >= `first_seq`, in order, from one segment; [] when there are none."""
+        chosen = -1
+        for index in range(len(self._segments)):
+            if chosen < 0 or int(self._segments[index], 16) <= first_seq:
+                chosen = index
+        while 0 <= chosen < len(self._segments):
+            name = self._segments[chosen]
+            if self._cache[0] != name:
+                self._cache = (name, self._store.read(FOLDER + "/" + name) or b"")
+            data = self._cache[1]
+            total = len(data) // RECORD_BYTES
+            at = max(0, min(total, first_seq - int(name, 16)))  # no gaps: exactly there; with gaps: too far, so walk back
+            while at > 0 and int.from_bytes(data[at * 32 - 32 : at * 32 - 28], "little") >= first_seq:
+                at -= 1
+            if at < total:
+                end = min(total, at + count)
+                return [data[i * RECORD_BYTES : (i + 1) * RECORD_BYTES] for i in range(at, end)]
+            chosen += 1
+        return []

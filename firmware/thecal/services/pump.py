@@ -1,0 +1,170 @@
+"""What the services share: one pump's state, ledger, log, program and alarms, and the few acts that change its state.
+
+Invariant: every change of state goes through `core.states.step`; a fault always ends with EN off, in SAFE, latched in the ledger.
+"""
+
+from thecal.core import events, faults, states
+from thecal.core.codec import CodecError
+from thecal.core.compat import const
+from thecal.core.faults import Alarms
+from thecal.core.gate import Situation
+from thecal.core.ledger import NEVER_MS, Ledger
+from thecal.drivers.motor import Motor
+from thecal.drivers.store import Store
+from thecal.services.journal import Journal
+
+LEDGER_PATH = "/ledger"
+FW_VERSION = const(100)  # 0.1.0 as major * 10000 + minor * 100 + patch
+NL_FACTOR = const(1_000_000_000)
+
+
+class Pump:
+    """One pump. `fields` is the active program (None: none); `acc` is made by delivery."""
+
+    def __init__(self, board) -> None:
+        self.board = board
+        self.config = board.config
+        self.store = Store(board.fs)
+        self.ledger = Ledger(self._write_ledger)
+        self.ledger_ok = False
+        self.journal = Journal(self.store)
+        self.motor = Motor(board.pulser, board.enable, self._durable_intent)
+        self.alarms = Alarms()
+        self.state = states.BOOT
+        self.fault = faults.NO_FAULT
+        self.fields = None
+        self.program_crc = 0
+        self.program_version = 0
+        self.part = make_part(board.config)
+        self.step_pl = self.part["step_pl_per_million"]
+        self.delivery = None
+        self.monitor = None
+        self.last_error = None
+        self._t0_ms = 0
+
+    def _write_ledger(self, data: bytes) -> None:
+        self.store.replace(LEDGER_PATH, data)
+
+    def _durable_intent(self) -> int:
+        return self.ledger.durable_intent if self.ledger_ok else 0
+
+    # --- time: the shortest that can have passed since provisioning -------------------------------------------------------------
+    def start_clock(self, ledger_ms: int) -> None:
+        """Board time goes on from the last durable moment."""
+        self._t0_ms = ledger_ms - self.board.clock.now_ms()
+
+    def now_ms(self) -> int:
+        """Board time in ms (lives over resets; the shortest possible)."""
+        return self._t0_ms + self.board.clock.now_ms()
+
+    def clock_ms(self, t_ms: int) -> int:
+        """The chip's clock at board time `t_ms`."""
+        return t_ms - self._t0_ms
+
+    # --- state -----------------------------------------------------------------------------------------------------------------
+    def allows(self, event: int) -> bool:
+        """Would `event` be accepted now?"""
+        return states.step(self.state, event) != states.NO
+
+    def enter(self, now_ms: int, event: int) -> bool:
+        """Take the transition for `event` and log it; False when the table refuses. The caller commits the ledger."""
+        after = states.step(self.state, event)
+        if after == states.NO:
+            return False
+        before = self.state
+        if after != before:
+            if before == states.INFUSING:
+                self.delivery.leave(now_ms)
+            self.state = after
+            if self.ledger_ok:
+                self.ledger.state = after
+            if after == states.INFUSING:
+                self.delivery.enter(now_ms)
+            self.journal.write(now_ms, events.STATE, self.motor.position, before, after, event)
+        return True
+
+    def fail(self, now_ms: int, fault: int, value: int = 0) -> None:
+        """Latch `fault`: stop at once, EN off, SAFE, logged, alarmed. The first fault is kept; later ones are only logged."""
+        uncertain = self.motor.fault_stop()
+        if self.state == states.INFUSING:
+            self.delivery.leave(now_ms)
+        before = self.state
+        self.state = states.SAFE
+        first = self.fault == faults.NO_FAULT
+        if first:
+            self.fault = fault
+        self.journal.write(now_ms, events.FAULT, self.motor.position, min(max(value, 0), 0xFFFFFFFF), 0, fault)
+        if before != states.SAFE:
+            self.journal.write(now_ms, events.STATE, self.motor.position, before, states.SAFE, states.E_FAULT)
+        self.raise_alarm(now_ms, faults.A_FAULT, fault)
+        if self.ledger_ok and first:
+            self.ledger.state = states.SAFE
+            self.ledger.fault = self.fault
+            self.ledger.uncertain += uncertain
+            if self.ledger.unsettled:
+                self.ledger.close(now_ms, self.motor.position)
+            self.commit(now_ms)
+
+    def commit(self, now_ms: int) -> bool:
+        """Write the ledger; on refusal of the flash latch LEDGER_WRITE (in RAM: the flash cannot hold it) and return False."""
+        self.ledger.log_seq = self.journal.next_seq
+        try:
+            self.ledger.commit(now_ms)
+            return True
+        except (OSError, CodecError):
+            if self.fault == faults.NO_FAULT:
+                self.fail(now_ms, faults.LEDGER_WRITE)
+            return False
+
+    def raise_alarm(self, now_ms: int, alarm: int, value: int = 0) -> None:
+        """Raise and, when it is news, log."""
+        if self.alarms.raise_(alarm):
+            self.journal.write(now_ms, events.ALARM, self.motor.position, value, 0, alarm)
+
+    def lower_alarm(self, now_ms: int, alarm: int) -> None:
+        """The cause of an alarm is gone."""
+        if self.alarms.lower(alarm):
+            self.journal.write(now_ms, events.ALARM_CLEARED, self.motor.position, 0, 0, alarm)
+
+    # --- volumes ---------------------------------------------------------------------------------------------------------------
+    def steps_nl(self, steps: int) -> int:
+        """Volume of `steps`, nL rounded down."""
+        return steps * self.step_pl // NL_FACTOR
+
+    def reservoir_left_nl(self) -> int:
+        """Fill volume less the most that can have left it, nL >= 0; 0 without a program."""
+        if self.fields is None:
+            return 0
+        used = -(-(self.ledger.max_steps - self.ledger.fill_steps) * self.step_pl // NL_FACTOR)
+        return max(0, self.fields["reservoir_nl"] - used)
+
+    def situation(self, now_ms: int, fields=None, basal_nl_per_day: int = -1) -> Situation:
+        """What the chain of reasons looks at, for the active program or the one given."""
+        fields = self.fields if fields is None else fields
+        ledger = self.ledger
+        return Situation(
+            fields,
+            ledger.windows,
+            now_ms,
+            now_ms,
+            fields["rate_nl_per_day"] if basal_nl_per_day < 0 else basal_nl_per_day,
+            ledger.unsettled,
+            self.delivery.promised_nl(),
+            self.step_pl,
+            self.part["max_steps_per_s"],
+            self.reservoir_left_nl() if fields is self.fields else fields["reservoir_nl"],
+            -1 if ledger.last_bolus_ms == NEVER_MS else ledger.last_bolus_ms,
+        )
+
+
+def make_part(config: "dict[str, object]") -> "dict[str, int]":
+    """The limits of the part that the validator needs, from `/board.json`."""
+    mechanics = config["mechanics"]
+    limits = config["limits"]
+    return {
+        "max_rate_nl_per_day": limits["max_rate_nl_per_day"],
+        "max_bolus_nl": limits["max_bolus_nl"],
+        "max_steps_per_s": mechanics["max_steps_per_s"],
+        "reservoir_nl": mechanics["reservoir_nl"],
+        "step_pl_per_million": mechanics["step_pl_per_million"],
+    }

@@ -1,0 +1,204 @@
+"""Start-up: self-test, then recovery of the ledger, then the state to begin in. Invariant: a class A failure never leads to motion, and nothing
+here writes over evidence: a missing, corrupt or regressed ledger stays as it was found.
+
+Class A (refuse therapy): files, ledger, program, monitor limits, EN read-back, edge counter, third watchdog reset in a row.
+"""
+
+import hashlib
+import json
+
+from thecal.core import events, faults, states
+from thecal.core.compat import const
+from thecal.core.prescription import ProgramError, program_crc, unpack, validate
+from thecal.services.commands import BORN_PATH, PROGRAM_A, PROGRAM_B
+from thecal.services.pump import LEDGER_PATH
+
+LOOP_TEST_EDGES = const(8)
+LOOP_TEST_US = const(500)
+LATCH_PATH = "/latch"
+MANIFEST_PATH = "/manifest.json"
+
+
+def check_files(store) -> "tuple[int, int]":
+    """Compare each file in the manifest with its sha256. Returns (files that differ or are missing, files checked)."""
+    try:
+        manifest = json.loads(store.read(MANIFEST_PATH) or b"")
+        files = manifest["files"]
+    except (ValueError, KeyError, TypeError):
+        return 1, 0
+    bad = 0
+    for path in files:
+        digest = hashlib.sha256()
+        try:
+            for piece in store.blocks(path):
+                digest.update(piece)
+        except OSError:
+            bad += 1
+            continue
+        if "".join("%02x" % byte for byte in digest.digest()) != files[path]:
+            bad += 1
+    return bad, len(files)
+
+
+def loop_test(board) -> bool:
+    """With EN off, send a few pulses and see the counter count exactly them. The motor does not move."""
+    before = board.counter.read()
+    start_us = board.clock.now_us() + 1000
+    board.pulser.start(LOOP_TEST_EDGES, start_us, start_us + LOOP_TEST_US * (LOOP_TEST_EDGES - 1))
+    for _turn in range(1000):
+        if not board.pulser.busy():
+            break
+        board.clock.wait(board.clock.now_ms() + 1)
+    return board.counter.read() - before == LOOP_TEST_EDGES
+
+
+def en_test(board) -> bool:
+    """EN reads back as off when set off. It is never set on here: a stuck driver must not get current from a test."""
+    board.enable.set(False)
+    return not board.en_sense.read()
+
+
+class Startup:
+    """What start-up found. `failed` is a mask over fault codes; the lowest code becomes the latched fault."""
+
+    def __init__(self, pump) -> None:
+        self._pump = pump
+        self.failed = 0
+        self._resume_state = states.OFF
+
+    def _fail(self, fault: int) -> None:
+        self.failed |= 1 << fault
+
+    def run(self) -> None:
+        """The whole start-up of one boot, in order."""
+        pump = self._pump
+        pump.state = states.SELFTEST
+        pump.journal.open()
+        born = pump.store.read(BORN_PATH)
+        found = pump.ledger.load(pump.store.read(LEDGER_PATH))
+        pump.start_clock(pump.ledger.t_ms if found else 0)
+        now_ms = pump.now_ms()
+        if born is None:
+            pump.ledger_ok = False
+        elif not found:
+            self._fail(faults.LEDGER_CORRUPT if pump.store.size(LEDGER_PATH) >= 0 else faults.LEDGER_MISSING)
+        elif self._regressed():
+            self._fail(faults.LEDGER_REGRESSED)
+        else:
+            pump.ledger_ok = True
+        self._test_hardware()
+        if pump.ledger_ok:
+            self._recover(now_ms)
+        elif born is not None:
+            pump.journal.begin(pump.journal.newest.boot + 1 if pump.journal.newest else 0, 0)
+        else:
+            pump.journal.begin(0, 0)
+            pump.journal.write(now_ms, events.BOOT, 0, 0, 0, pump.board.chip.reset_cause())
+        if not pump.monitor.begin(now_ms) and pump.ledger_ok:
+            self._fail(faults.LEDGER_CORRUPT)
+        self._conclude(now_ms, born is None)
+
+    def _regressed(self) -> bool:
+        """Is the ledger older than the log says? The log is written after the ledger, never before."""
+        newest = self._pump.journal.newest
+        ledger = self._pump.ledger
+        if newest is None:
+            return False
+        if newest.boot > ledger.boot & 0xFFFF:
+            return True
+        return newest.code == events.DOSE and newest.boot == ledger.boot & 0xFFFF and newest.c > ledger.seq
+
+    def _test_hardware(self) -> None:
+        pump = self._pump
+        if check_files(pump.store)[0]:
+            self._fail(faults.FILES_CHANGED)
+        if not en_test(pump.board):
+            self._fail(faults.EN_STUCK)
+        if not loop_test(pump.board):
+            self._fail(faults.COUNTER_FAILED)
+        if pump.store.size(LATCH_PATH) >= 0:
+            self._fail(faults.MONITOR_TRIPPED)
+
+    def _recover(self, now_ms: int) -> None:
+        """Settle what the last boot left open, log it, find the program, count watchdog resets; one ledger write."""
+        pump = self._pump
+        ledger = pump.ledger
+        cause = pump.board.chip.reset_cause()
+        self._resume_state = ledger.state
+        was_open = ledger.unsettled
+        settled_before = ledger.settled
+        first, uncertain, dropped = ledger.recover(now_ms)
+        ledger.boot = (ledger.boot + 1) & 0xFFFF
+        ledger.watchdog_resets = min(255, ledger.watchdog_resets + 1) if cause == 1 else 0
+        lost = pump.journal.begin(ledger.boot, ledger.log_seq)
+        pump.motor.begin_at(ledger.intent)
+        pump.journal.write(now_ms, events.BOOT, ledger.intent, settled_before - ledger.uncertain + was_open, 0, cause)
+        if lost:
+            pump.journal.write(now_ms, events.GAP, 0, ledger.log_seq - lost, lost)
+        if uncertain or dropped:
+            pump.journal.write(now_ms, events.RECOVERED, first, uncertain, dropped)
+        if self._resume_state == states.INFUSING:
+            pump.raise_alarm(now_ms, faults.A_TIME_UNKNOWN)
+        if dropped:
+            pump.raise_alarm(now_ms, faults.A_BOLUS_DROPPED, dropped)
+        self._load_program(now_ms)
+        if ledger.watchdog_resets >= 3:
+            self._fail(faults.WATCHDOG_THRICE)
+        if not pump.commit(now_ms):
+            self._fail(faults.LEDGER_WRITE)
+
+    def _load_program(self, now_ms: int) -> None:
+        """The copy whose CRC the ledger names; a copy left behind by an interrupted activation is repaired."""
+        pump = self._pump
+        wanted = pump.ledger.program_crc
+        if wanted == 0:
+            return
+        chosen = None
+        for path in (PROGRAM_A, PROGRAM_B):
+            blob = pump.store.read(path)
+            try:
+                if blob is None or program_crc(blob) != wanted:
+                    continue
+                fields, version = unpack(blob)
+            except ProgramError:
+                continue
+            if not validate(fields, pump.part):
+                chosen = blob
+                pump.fields = fields
+                pump.program_crc = wanted
+                pump.program_version = version
+                break
+        if chosen is None:
+            self._fail(faults.PROGRAM_CORRUPT)
+            return
+        for path in (PROGRAM_A, PROGRAM_B):
+            if pump.store.read(path) != chosen:
+                pump.store.replace(path, chosen)
+        if not pump.monitor.load(wanted):
+            self._fail(faults.MONITOR_LIMITS)
+        pump.delivery.load_program(now_ms)
+
+    def _conclude(self, now_ms: int, unborn: bool) -> None:
+        pump = self._pump
+        pump.journal.write(now_ms, events.SELFTEST, self.failed, 0, 0, 1 if self.failed else 0)
+        kept = pump.ledger.fault if pump.ledger_ok else faults.NO_FAULT
+        if self.failed or kept:
+            fault = kept
+            for code in faults.FAULTS:
+                if not fault and self.failed & (1 << code):
+                    fault = code
+            if kept:
+                pump.fault = kept
+            pump.fail(now_ms, fault)
+            return
+        if unborn:
+            event = states.E_NO_MARKER
+        elif pump.fields is None or self._resume_state not in (states.INFUSING, states.HELD):
+            event = states.E_PASS_OFF
+        elif self._resume_state == states.HELD:
+            event = states.E_PASS_HELD
+        else:
+            event = states.E_PASS_RESUME if pump.fields["basal_resumes"] else states.E_PASS_OFF
+        pump.enter(now_ms, event)
+        if pump.ledger_ok and pump.ledger.state != self._resume_state:
+            pump.commit(now_ms)

@@ -1,0 +1,122 @@
+"""Files and the log over the link: stage a blob, read one back, pull event records.
+
+Invariants: what is read is contiguous (a lost frame is asked for again, never skipped); a gap between log records is handed on
+only after the board has shown it twice, so it is a loss on the board and not on the line.
+"""
+
+from collections.abc import Callable, Iterator
+
+from thecal.core import codec, events, frames, messages
+from thecal_host import texts
+from thecal_host.link.errors import BadAnswer, Rejected
+from thecal_host.link.session import Session, decode_response
+
+DATA_BYTES = 90
+STAGE_TRIES = 3
+STALLED_TRIES = 8
+
+Progress = Callable[[int, int], None]
+
+
+def require_ok(what: str, answer: "dict[str, object]") -> None:
+    """Rejected with a sentence when `answer` is not OK."""
+    result = int(str(answer["r"]))
+    if result != messages.OK:
+        raise Rejected(f"The board did not {what}: {texts.refusal(answer)}", result)
+
+
+def stage(session: Session, kind: int, blob: bytes, deadline_s: float, progress: "Progress | None") -> None:
+    """Announce `blob`, send it in pieces, check that the board took the last one. Starts over (at most 3 times) after a
+    restart."""
+    if not 0 < len(blob) <= messages.BLOB_MAX_BYTES:
+        raise BadAnswer(f"A file of {len(blob)} bytes cannot be staged: 1 to {messages.BLOB_MAX_BYTES} bytes fit.")
+    result = messages.OK
+    for _attempt in range(STAGE_TRIES):
+        answer = session.ask({"c": "stage", "k": kind, "n": len(blob), "crc": codec.crc32(blob)}, deadline_s)
+        require_ok("take the file", answer)
+        result, offset = _send(session, blob, deadline_s, progress)
+        if result == messages.OK and offset == len(blob):
+            return
+        if result not in (messages.OK, messages.BAD_BLOB):
+            break
+    raise Rejected(f"The board did not take the file: {texts.refusal({'r': result or messages.BAD_BLOB})}", result)
+
+
+def _send(session: Session, blob: bytes, deadline_s: float, progress: "Progress | None") -> "tuple[int, int]":
+    offset = 0
+    stalled = 0
+    while offset < len(blob):
+        wanted, result = session.data(offset, blob[offset : offset + DATA_BYTES], deadline_s)
+        if result not in (messages.OK, messages.BUSY):
+            return result, wanted
+        stalled = 0 if wanted > offset else stalled + 1
+        if wanted > len(blob) or stalled > STALLED_TRIES:
+            return messages.BAD_BLOB, wanted
+        offset = wanted
+        if progress:
+            progress(offset, len(blob))
+    return messages.OK, offset
+
+
+def read_blob(session: Session, kind: int, deadline_s: float, progress: "Progress | None") -> bytes:
+    """The whole blob, by trains of BLOB frames; what a train lost is asked for again from where it broke."""
+    data = bytearray()
+    stalled = 0
+    while True:
+        got, parts = session.train({"c": "read", "k": kind, "o": len(data)}, frames.BLOB, deadline_s)
+        if got == frames.RESPONSE:
+            require_ok("hand out the file", decode_response(got, parts))
+            raise BadAnswer("The board handed out nothing where a file was asked for. Update it with `thecal flash`.")
+        before = len(data)
+        total = 0
+        for part in parts:
+            if len(part) < 8:
+                raise BadAnswer("The board sent a piece of a file in an unknown form. Update it with `thecal flash`.")
+            total = int.from_bytes(part[4:8], "little")
+            if int.from_bytes(part[:4], "little") == len(data):
+                data.extend(part[8:])
+        if progress:
+            progress(len(data), total)
+        if len(data) >= total:
+            return bytes(data[:total])
+        stalled = 0 if len(data) > before else stalled + 1
+        if stalled > STALLED_TRIES:
+            raise BadAnswer("The board keeps sending the wrong piece of a file. Restart it and try again.")
+
+
+def pull_log(session: Session, first: int, end: int, deadline_s: float, progress: "Progress | None") -> "Iterator[bytes]":
+    """Records `first` <= sequence < `end` (and what was appended meanwhile in the same train), raw, in order."""
+    want = first
+    doubted = -1
+    while want < end:
+        kind, parts = session.train({"c": "log", "s": want}, frames.LOG, deadline_s)
+        if kind == frames.RESPONSE:
+            require_ok("hand out its log", decode_response(kind, parts))
+            raise BadAnswer("The board handed out nothing where its log was asked for. Update it with `thecal flash`.")
+        records = _records(parts)
+        if not records:
+            return
+        before = want
+        for raw in records:
+            seq = codec.get(raw, 0, 4)
+            if seq < want:
+                continue
+            if seq > want and doubted != want:
+                doubted = want  # a frame may have been lost on the way: ask once more before believing in a gap
+                break
+            yield raw
+            want = seq + 1
+        else:
+            if want == before:
+                raise BadAnswer("The board keeps sending log records that were not asked for. Restart it and try again.")
+        if progress:
+            progress(min(want, end) - first, end - first)
+
+
+def _records(parts: "list[bytes]") -> "list[bytes]":
+    out: list[bytes] = []
+    for part in parts:
+        if len(part) < 4 or (len(part) - 4) % events.RECORD_BYTES:
+            raise BadAnswer("The board sent log records in an unknown form. Update it with `thecal flash`.")
+        out += [part[at : at + events.RECORD_BYTES] for at in range(4, len(part), events.RECORD_BYTES)]
+    return out

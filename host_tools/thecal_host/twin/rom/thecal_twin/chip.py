@@ -1,0 +1,293 @@
+"""The virtual chip and the world around it: pins, pulser, counter, watchdog, resets, power, and the order in which they happen.
+
+Invariant: everything due at or before the new time has happened, in order of time, when the clock shows it. `now` is microseconds
+since boot; the world's own time, `base + now`, runs on over resets. There is one world per process: `chip.world`.
+"""
+
+from thecal_twin import clock as ck
+from thecal_twin import faults
+from thecal_twin.control import serve
+from thecal_twin.plant import DEFAULTS, Plant
+from thecal_twin.pulser import Pulser
+from thecal_twin.rng import mix
+from thecal_twin.serial import Serial
+
+FAR = 1 << 60  # later than any time
+CAUSE_POWER = 0
+CAUSE_WATCHDOG = 1
+CAUSE_COMMANDED = 2
+CAUSE_PIN = 3
+
+world = None
+
+
+class Halt(BaseException):
+    """The chip stopped executing (in-process use only). Not an Exception, so that no handler of the firmware survives it."""
+
+
+class PowerCut(Halt):
+    """Power went away."""
+
+
+class ChipReset(Halt):
+    """The chip reset; args[0] is the cause."""
+
+
+class EndOfRun(Halt):
+    """An in-process run has nothing more to wait for."""
+
+
+class World:
+    def __init__(self, config: "dict", seed: int, params: "dict[str, int] | None", fs: "object", ports: "object", boot: "dict") -> None:
+        pins = config.get("pins") or {}
+        mechanics = config.get("mechanics") or {}
+        self.fs = fs
+        self.ports = ports
+        self.seed = seed
+        self.fitted = config.get("sensors") or {}
+        self.en_pin = pins.get("en", 4)
+        self.en_active = 0 if pins.get("en_active_low", True) else 1
+        self.levels = {}
+        self.plant = Plant(
+            params or DEFAULTS, mechanics.get("step_pl_per_million", 41_282_490_964), mechanics.get("reservoir_nl", 20_000_000), seed
+        )
+        self.now = 0
+        self.base = boot.get("world_us", 0)
+        self.stop = FAR  # boot-clock us of the next thing that is not an edge
+        self.mode = ck.FREE if ports is None else boot.get("mode", ck.PAUSED)
+        self.target = 0
+        self.speed = boot.get("speed", 1)
+        self.up = False
+        self.dead = False
+        self.request = None  # id of the advance request under way
+        self.on_pause = None  # in-process: called with the world when time stands still and nobody has anything to do
+        self.cause = boot.get("cause", CAUSE_POWER)
+        self.scratch = boot.get("flag", 0)
+        self.counter = 0
+        self.direction = 1
+        self.wd_ms = 0
+        self.wd = FAR
+        self.cut_us = FAR if boot.get("cut_us") is None else boot["cut_us"] - self.base
+        self.pending = [list(p) for p in boot.get("pending", ())]  # [world us, fault, value], earliest first
+        self.other = FAR
+        self.faults = {}
+        self.double = self.counter_stuck = self.hang = self.en_stuck = self.en = False
+        self.flash = None  # counts of the flash (blockdev.Flash), set by whoever made `fs`
+        self.clock = ck.Clock(self)
+        self.pulser = Pulser(self)
+        self.serial = Serial(self)
+        self.plant.load(boot.get("plant", {}))
+        if self.cause == CAUSE_POWER:
+            self.plant.power_off_until(self.base)
+        if boot.get("en"):  # pads keep their level over a soft reset, over nothing else
+            self.levels[self.en_pin] = self.en_active
+        for name in boot.get("faults", {}):
+            self.faults[name] = boot["faults"][name]
+            faults.apply(self, name, self.faults[name])
+        self.update_en()
+        self.schedule()
+
+    # time
+
+    def go(self, t: int) -> None:
+        """Move the clock to `t` (boot us, never backwards), with everything that happens on the way."""
+        while t >= self.stop:
+            self._stop_at(self.stop)
+        p = self.pulser
+        if p.done < p.count:
+            p.play(t)
+        self.now = t
+
+    def _stop_at(self, t: int) -> None:
+        if t > self.now:
+            p = self.pulser
+            if p.done < p.count:
+                p.play(t)
+            self.now = t
+        if self.pending and self.pending[0][0] <= self.base + t:
+            _, name, value = self.pending.pop(0)
+            faults.inject(self, name, value)
+            self.schedule()
+        elif t >= self.cut_us:
+            self.power_cut()
+        elif t >= self.wd:
+            self.reset(CAUSE_WATCHDOG)
+
+    def schedule(self) -> None:
+        """Work out the next stop after a change of the plans."""
+        other = self.cut_us
+        if self.pending and self.pending[0][0] - self.base < other:
+            other = self.pending[0][0] - self.base
+        self.other = other if other > self.now else self.now
+        self.stop = self.wd if self.wd < self.other else self.other
+
+    def plan_fault(self, at_us: int, name: str, value: "int | None") -> None:
+        """Inject a fault at world time `at_us`."""
+        self.pending.append([at_us, name, value])
+        self.pending.sort(key=lambda p: p[0])
+        self.schedule()
+
+    def arm_watchdog(self, timeout_ms: int) -> None:
+        self.wd_ms = timeout_ms
+        self.feed_watchdog()
+
+    def feed_watchdog(self) -> None:
+        if self.wd_ms:
+            wd = self.wd = self.now + self.wd_ms * 1000
+            self.stop = wd if wd < self.other else self.other
+
+    # pins and edges
+
+    def set_pin(self, number: int, level: int) -> None:
+        self.check_alive()
+        self.levels[number] = 1 if level else 0
+        if number == self.en_pin:
+            self.update_en()
+
+    def update_en(self) -> None:
+        on = self.en_stuck or self.levels.get(self.en_pin, 1 - self.en_active) == self.en_active
+        if on != self.en:
+            self.en = on
+            self.plant.set_en(on, self.base + self.now)
+
+    def emit(self, edges: int) -> None:
+        """Rising edges on STEP, from the pulser."""
+        if self.double:
+            edges += edges
+        if not self.counter_stuck:
+            self.counter += edges
+        if self.en:
+            self.plant.step(edges, self.direction)
+
+    def end_of_batch(self, first_us: int, last_us: int) -> None:
+        plant = self.plant
+        if plant.delivered_pl() != plant.settled_pl:
+            plant.settle(self.base + first_us, self.base + last_us)
+
+    def from_us(self) -> int:
+        """World time since when the unsettled inflow has been coming."""
+        p = self.pulser
+        return self.base + (p.first if p.done < p.count else self.now)
+
+    def settle_now(self) -> None:
+        self.plant.settle(self.from_us(), self.base + self.now)
+
+    # the end of a boot
+
+    def check_alive(self) -> None:
+        """In-process: whoever swallowed the halt meets it again."""
+        if self.dead:
+            raise Halt()
+
+    def _halt(self, event: "dict", error: BaseException) -> None:
+        self.pulser.abort()
+        self.dead = True
+        if self.ports is None:
+            raise error
+        event["dump"] = self.dump()
+        event["truth"] = self.truth()
+        self.ports.send(event)
+        self.ports.block()
+
+    def power_cut(self) -> None:
+        self.cut_us = FAR
+        self._halt({"ev": "cut"}, PowerCut())
+
+    def reset(self, cause: int) -> None:
+        self._halt({"ev": "reset", "cause": cause}, ChipReset(cause))
+
+    def unique_id(self) -> bytes:
+        a = mix(self.seed * 2 + 1)
+        b = mix(a + self.seed)
+        return a.to_bytes(4, "big") + b.to_bytes(4, "big")
+
+    # for the host
+
+    def truth(self) -> "dict":
+        t = self.plant.truth(self.from_us(), self.base + self.now)
+        t["now_ms"] = self.now // 1000
+        t["world_ms"] = (self.base + self.now) // 1000
+        t["en"] = 1 if self.en else 0
+        t["counter"] = self.counter
+        t["batch_left"] = self.pulser.count - self.pulser.done
+        t["faults"] = dict(self.faults)
+        t["flash"] = self.flash.truth() if self.flash else {}
+        return t
+
+    def dump(self) -> "dict":
+        """All that outlives this boot; `make_world(boot=...)` takes it back."""
+        self.plant.fold_battery(self.base + self.now)
+        self.settle_now()
+        return {
+            "world_us": self.base + self.now,
+            "plant": self.plant.dump(),
+            "faults": {n: v for n, v in self.faults.items() if v},
+            "pending": self.pending,
+            "cut_us": None if self.cut_us >= FAR else self.base + self.cut_us,
+            "flag": self.scratch,
+            "en": 1 if self.en and not self.en_stuck else 0,
+            "flash": self.flash.dump() if self.flash else {},
+        }
+
+    def came_up(self) -> None:
+        """First wait of this boot: the firmware's loop runs."""
+        self.up = True
+        if self.ports is not None:
+            self.clock.rebase()
+            self.ports.send({"ev": "up", "now_ms": self.now // 1000})
+
+    def arrived(self) -> None:
+        """An advance has reached its target and the firmware is idle there."""
+        self.mode = ck.PAUSED
+        if self.request is not None:
+            self.ports.send({"re": self.request, "ok": 1, "now_ms": self.now // 1000, "world_ms": (self.base + self.now) // 1000})
+            self.request = None
+
+    def advance(self, ms: int) -> None:
+        """Let time jump on by `ms` from now."""
+        self.target = self.now + ms * 1000
+        self.mode = ck.ADVANCE
+
+    def idle_in_process(self, due: int) -> None:
+        """`wait` without ports: serial first; FREE jumps; PAUSED asks `on_pause` what comes next."""
+        self.check_alive()
+        if self.serial.any() and not self.hang:
+            return
+        if self.mode == ck.FREE:
+            if not self.hang or self.stop < FAR:
+                self.go(due if due > self.now else self.now)
+                return
+        elif self.mode == ck.PAUSED and self.on_pause is not None:
+            self.on_pause(self)
+            if self.mode != ck.PAUSED or self.serial.any():
+                return
+        elif self.mode == ck.ADVANCE:
+            return
+        raise EndOfRun()
+
+    def progress(self) -> None:
+        if self.ports is not None and self.ports.tick(200):
+            self.ports.send({"ev": "progress", "now_ms": self.now // 1000, "world_ms": (self.base + self.now) // 1000})
+            if self.ports.poll(0, False):
+                self.command()
+
+    def command(self) -> None:
+        """Serve one request of the host."""
+        serve(self, self.ports.receive())
+
+
+def make_world(
+    config: "dict",
+    seed: int = 1,
+    fs: "object" = None,
+    ports: "object" = None,
+    boot: "dict | None" = None,
+    params: "dict[str, int] | None" = None,
+) -> World:
+    """Make *the* world (`chip.world`) from a board's config. `boot` is a dump of the boot before; `ports` None means in-process.
+
+    In-process a halt raises PowerCut, ChipReset or EndOfRun; the clock jumps freely until `advance` or `mode` says otherwise.
+    """
+    global world
+    world = World(config, seed, params, fs, ports, boot or {})
+    return world

@@ -1,0 +1,75 @@
+"""The state of a board that outlives its processes: the last dump of its world, kept beside the flash image.
+
+Invariant: the file is written in one step, and only ever describes the image it lies beside; a blank image starts a new world.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from thecal_host.virtual import rom
+
+rom.make_importable()
+
+from thecal_twin.faults import check  # noqa: E402
+from thecal_twin.flash import Flash  # noqa: E402
+
+
+class SavedWorld:
+    """What the next boot starts from."""
+
+    def __init__(self, image: Path, fresh: bool) -> None:
+        self._path = image.with_name(image.name + ".state.json")
+        self.dump: dict[str, Any] = {}
+        self.truth: dict[str, Any] = {}
+        if not fresh:
+            try:
+                data = json.loads(self._path.read_text())
+                self.dump, self.truth = dict(data["dump"]), dict(data["truth"])
+            except (OSError, ValueError, KeyError, TypeError):
+                self.dump, self.truth = {}, {}
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Remember the dump and truth of an event, if it has them."""
+        if "dump" in message:
+            self.dump = message["dump"]
+            self.truth = message.get("truth", {})
+
+    def write(self) -> None:
+        tmp = self._path.with_name(self._path.name + ".tmp")
+        tmp.write_text(json.dumps({"dump": self.dump, "truth": self.truth}, sort_keys=True))
+        tmp.replace(self._path)
+
+    @property
+    def world_us(self) -> int:
+        return int(self.dump.get("world_us", 0))
+
+    def pass_time(self, ms: int) -> None:
+        """The world goes on while the board has no power."""
+        self.dump["world_us"] = self.world_us + ms * 1000
+        self.truth["world_ms"] = self.dump["world_us"] // 1000
+
+    def lose_power(self) -> None:
+        """What does not survive without power: pins, the scratch flag, an armed cut that has not come, a hung CPU."""
+        self.dump.update(en=0, flag=0)
+        self.truth["en"] = 0
+        self.dump["cut_us"] = None
+        faults = self.dump.get("faults", {})
+        faults.pop("hang", None)
+
+    def inject(self, name: str, value: int | None) -> dict[str, int]:
+        """Break something while the board is off. Raises ValueError with a sentence."""
+        value = check(name, value)
+        faults = {} if name == "clear" else dict(self.dump.get("faults", {}))
+        if value:
+            faults[name] = value
+        else:
+            faults.pop(name, None)
+        self.dump["faults"] = faults
+        return faults
+
+    def plan_flash_cut(self, operation: int, phase: str, part: int) -> None:
+        """Arm a cut at the n-th flash operation of the next boot. Raises ValueError with a sentence."""
+        flash = Flash(0, None)
+        flash.plan_cut(operation, phase, part)
+        self.dump.setdefault("flash", {}).update(cut_in=flash.cut_in, cut_part=flash.cut_part)
