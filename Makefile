@@ -74,7 +74,7 @@ typings/rp2/.stamp: requirements-stubs-rp2.lock | $(STAMP)
 lock: $(STAMP) ## Make the lock files again (LOCKFLAGS=--upgrade for newer versions)
 	@$(LOCK) pyproject.toml --extra plot --extra virtual --extra emulator --extra dev -o requirements.lock
 	@$(LOCK) requirements-stubs-rp2.in -o requirements-stubs-rp2.lock
-	@$(BIN)/python -m thecal_host.dev.rules
+	@$(BIN)/python -m pytest -q tests/house/test_make.py
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel -d dist

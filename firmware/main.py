@@ -1,12 +1,13 @@
 """Start-up as a story. Not a medical device; never for use on people or animals.
 
-boot.py has already driven EN off and decided that this is a run, not a maintenance boot.
+boot.py has already driven EN off. Whether this is a run or a maintenance boot is decided here, before anything is built: the flag that the
+`maintenance` command left in the chip survives exactly one reset and no loss of power.
 """
 
 import gc
 
 
-def build(config):
+def build(config, board=None):
     """Stage 1: the drivers the board file names. Stage 2: one pump, its services, its second channel. Nothing moves yet."""
     from thecal.drivers import open_board
     from thecal.monitor.watch import Monitor
@@ -17,7 +18,7 @@ def build(config):
     from thecal.services.sensing import Sensing
     from thecal.services.supervisor import Supervisor
 
-    board = open_board(config)
+    board = board or open_board(config)
     board.enable.set(False)
     pump = Pump(board)
     Delivery(pump)
@@ -36,9 +37,9 @@ def build(config):
     return pump, Supervisor(pump, link, services)
 
 
-def start(config):
+def start(config, board=None):
     """Stage 3: self-test and recovery. Stage 4: the REPL is shut, the watchdog armed. Returns (pump, supervisor), ready to run."""
-    pump, supervisor = build(config)
+    pump, supervisor = build(config, board)
     from thecal.services.startup import Startup
 
     Startup(pump).run()
@@ -50,10 +51,16 @@ def start(config):
 
 
 def main():
-    """Stage 5: the loop, for ever."""
-    from thecal.drivers import load_config
+    """Stage 5: the loop, for ever; or, in a maintenance boot, the REPL with EN off and no watchdog armed."""
+    from thecal.drivers import load_config, open_board
 
-    _pump, supervisor = start(load_config())
+    config = load_config()
+    board = open_board(config)
+    board.enable.set(False)
+    if board.chip.flag():
+        print("Thecal: maintenance, REPL free")
+        return
+    _pump, supervisor = start(config, board)
     supervisor.run()
 
 

@@ -1,7 +1,7 @@
 """Board files: boards/NAME.toml as the config a board gets (/board.json) and the part a program is checked against.
 
-Invariant: a board this file hands out has every pin, figure and limit the firmware reads, each inside its range and no pin twice. All
-problems of a file are found at once, and each names key, value, limit and what to do.
+Invariant: a board this file hands out has every pin, figure and limit the firmware reads, each inside its range and no pin twice.
+All problems of a file are found at once, and each names key, value, limit and what to do.
 """
 
 import difflib
@@ -18,7 +18,8 @@ PIN_MAX = 48
 PORTS = ("virtual", "rp2", "esp32")
 _PIN = ("int", 0, PIN_MAX)
 
-# section -> key -> (type, low, high) of an int, ("bool",), ("text", longest) or ("choice", ...); then the defaults of what may be missing
+# section -> key -> (type, low, high) of an int, ("bool",), ("text", longest) or ("choice", ...); then the defaults of what may be
+# missing
 SCHEMA: dict[str, dict[str, tuple[Any, ...]]] = {
     "board": {"name": ("text", 24), "title": ("text", 80), "port": ("choice", *PORTS)},
     "pins": {
@@ -78,7 +79,8 @@ class BoardError(ValueError):
 
 @dataclass(frozen=True)
 class BoardFile:
-    """One checked board: `config` is what goes to /board.json ([board] at the top, then the sections), `part` what the validator reads."""
+    """One checked board: `config` is what goes to /board.json ([board] at the top, then the sections), `part` what the validator
+    reads."""
 
     name: str
     path: Path
@@ -101,7 +103,9 @@ def load(name: str) -> BoardFile:
     """The board called `name` (one of `names()`), or the file at the path `name` (ending in .toml). Raises BoardError."""
     path = Path(name) if name.endswith(".toml") else boards_dir() / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
-        raise BoardError([f'No board is called "{name}".{near(name, names())} Known: {", ".join(names())}; or give the path of a .toml file.'])
+        raise BoardError(
+            [f'No board is called "{name}".{near(name, names())} Known: {", ".join(names())}; or give the path of a .toml file.']
+        )
     try:
         data = read_toml(path, "board file")
     except TomlFileError as error:
@@ -133,7 +137,9 @@ def check(data: dict[str, Any], path: Path) -> BoardFile:
     full: dict[str, dict[str, Any]] = {}
     for section in data:
         if section not in SCHEMA:
-            problems.append(f'"{section}" is no section of a board file.{near(section, list(SCHEMA))} Known: {", ".join(SCHEMA)}.')
+            problems.append(
+                f'"{section}" is no section of a board file.{near(section, list(SCHEMA))} Known: {", ".join(SCHEMA)}.'
+            )
     for section, keys in SCHEMA.items():
         given = data.get(section, {})
         if not isinstance(given, dict):
@@ -141,7 +147,7 @@ def check(data: dict[str, Any], path: Path) -> BoardFile:
             continue
         for key in given:
             if key not in keys:
-                problems.append(f'{section}.{key} is not known.{near(key, list(keys))} Known: {", ".join(keys)}.')
+                problems.append(f"{section}.{key} is not known.{near(key, list(keys))} Known: {', '.join(keys)}.")
         values = {key: given.get(key, DEFAULTS.get(section, {}).get(key)) for key in keys}
         for key, value in values.items():
             where = f"{section}.{key}"
@@ -182,11 +188,12 @@ def _together(full: dict[str, dict[str, Any]]) -> list[str]:
     most = mechanics["max_steps_per_s"] * DAY_S * mechanics["step_pl_per_million"] // PL_PER_MILLION_IN_NL
     if limits["max_rate_nl_per_day"] > most:
         problems.append(
-            f"limits.max_rate_nl_per_day is {limits['max_rate_nl_per_day']}, but {mechanics['max_steps_per_s']} steps/s of this mechanism "
-            f"are {most} nL/day at most; lower it, or raise mechanics.max_steps_per_s."
+            f"limits.max_rate_nl_per_day is {limits['max_rate_nl_per_day']}, but {mechanics['max_steps_per_s']} steps/s "
+            f"of this mechanism are {most} nL/day at most; lower it, or raise mechanics.max_steps_per_s."
         )
     if limits["max_bolus_nl"] > mechanics["reservoir_nl"]:
         problems.append(
-            f"limits.max_bolus_nl is {limits['max_bolus_nl']}, more than the whole reservoir ({mechanics['reservoir_nl']} nL); lower it."
+            f"limits.max_bolus_nl is {limits['max_bolus_nl']}, more than the whole reservoir "
+            f"({mechanics['reservoir_nl']} nL); lower it."
         )
     return problems

@@ -4,8 +4,8 @@
 
 Invariant: whole numbers (erases in thousandths, years in tenths, rounded down), and every factor named here with its source.
 
-- ERASES_PER_LEDGER_WRITE 0.30: tmp + rename of an inline file of up to 400 bytes on rp2's littlefs (4 KiB blocks); measured 0.27 for 64 bytes,
-  rounded up.
+- ERASES_PER_LEDGER_WRITE 0.30: tmp + rename of an inline file of up to 400 bytes on rp2's littlefs (4 KiB blocks); measured 0.27
+  for 64 bytes, rounded up.
 - ERASES_PER_LOG_FLUSH 1.05: append of 32 bytes and flush, measured likewise.
 - BLOCKS 352: 4 KiB blocks of the file system in a stock Pico image (1.4 MB). littlefs levels wear over all of them.
 - CYCLES 100,000: endurance in the data sheet of the W25Q16JV on a Pico.
@@ -21,9 +21,9 @@ CYCLES = 100_000
 MARGIN = 5
 TARGET_YEARS = 10
 
-# What one bolus costs beside its chunks: command, grant, begin and end are each durable.
-WRITES_PER_BOLUS = 3
-FLUSHES_PER_BOLUS = 4
+DOSES_PER_FLUSH = 16  # dose records are flushed in batches (LAZY_RECORDS of firmware/thecal/services/journal.py)
+WRITES_PER_BOLUS = 3  # beside its chunks: the grant with its answer, the end, a settlement
+FLUSHES_PER_BOLUS = 4  # command, grant, end, and one more for a state that changes
 FLUSHES_PER_DAY_FIXED = 24  # sensor records, one an hour
 
 
@@ -59,3 +59,10 @@ def flash_life(
         # 365.25 days = 36,525 / 100; tenths of years; erases in thousandths
         years_tenths = blocks * cycles * 10 * 1_000 * 100 // (margin * milli * 36_525)
     return FlashLife(ledger_writes_per_day, log_flushes_per_day, milli, years_tenths)
+
+
+def therapy_wear(chunks_per_day: int, boluses_per_day: int, blocks: int = BLOCKS, cycles: int = CYCLES) -> FlashLife:
+    """The flash life of a therapy that opens so many chunks a day (those of boluses included) and grants so many boluses."""
+    writes = chunks_per_day + boluses_per_day * WRITES_PER_BOLUS
+    flushes = -(-chunks_per_day // DOSES_PER_FLUSH) + boluses_per_day * FLUSHES_PER_BOLUS + FLUSHES_PER_DAY_FIXED
+    return flash_life(writes, flushes, blocks, cycles)

@@ -1,4 +1,5 @@
-"""Sentences for the problems of `thecal.core.prescription`. Invariant: every code has one, and each names key, value, limit and what to do.
+"""Sentences for the problems of `thecal.core.prescription`. Invariant: every code has one, and each names key, value, limit and
+what to do.
 
 Amounts are shown as people wrote them where they did (the host knows the text), else in units, never as bare numbers.
 """
@@ -39,7 +40,8 @@ OTHER = {
 
 @dataclass(frozen=True)
 class RxProblem:
-    """One thing wrong with a prescription: `key` as in the file, `value` found, `limit` allowed, `hint` what to do; "" where there is none."""
+    """One thing wrong with a prescription: `key` as in the file, `value` found, `limit` allowed, `hint` what to do; "" where
+    there is none."""
 
     key: str
     value: str
@@ -80,7 +82,10 @@ def _limit_and_hint(problem: rx.Problem) -> tuple[str, str]:
     text_field = problem.key in ("drug", "name")
     table: dict[int, tuple[str, str]] = {
         rx.LOW: (f"at least {problem.limit} characters" if text_field else f"at least {limit}", "raise it."),
-        rx.HIGH: (f"at most {problem.limit} characters" if text_field else f"at most {limit}", "shorten it." if text_field else "lower it."),
+        rx.HIGH: (
+            f"at most {problem.limit} characters" if text_field else f"at most {limit}",
+            "shorten it." if text_field else "lower it.",
+        ),
         rx.MISSING: ("", "it is missing; add it."),
         rx.UNKNOWN: ("", "this version of Thecal does not know it; remove it or update."),
         rx.NOT_INTEGER: ("a whole number", "write a whole number without quotes."),
@@ -92,21 +97,38 @@ def _limit_and_hint(problem: rx.Problem) -> tuple[str, str]:
         rx.BAD_CRC: ("", "the check sum is wrong, the bytes were damaged; transfer it again."),
         rx.TOO_LONG: (f"{problem.limit} bytes", "this is not a Thecal program."),
         rx.RATE_ABOVE_MAX: (f"at most {limit} ({other})", "lower the dose, or raise limits.max_rate if that is meant."),
-        rx.WINDOW_ORDER: (f"at least {limit}", "a longer window cannot allow less than a shorter one; raise it or lower the shorter one."),
+        rx.WINDOW_ORDER: (
+            f"at least {limit}",
+            "a longer window cannot allow less than a shorter one; raise it or lower the shorter one.",
+        ),
         rx.WINDOW_BELOW_BASAL: (
             f"at least {limit}",
-            f"basal alone puts that much into this window (it can see {span} minutes, and one chunk is counted ahead); raise it or lower the dose.",
+            f"basal alone puts that much into this window (it sees up to {span} minutes and two chunks); "
+            "raise it or lower the dose.",
         ),
-        rx.BOLUS_ABOVE_1H: (f"at most {limit} ({other})", "such a bolus could never be granted; lower it or raise limits.per_1h."),
-        rx.LOW_ABOVE_RESERVOIR: (f"at most {limit}", "the alarm must come before the reservoir is empty and after it was full; lower it."),
-        rx.CHUNK_BELOW_STEP: (f"at least {limit}", "one microstep of this board is larger; raise the dose or use a finer mechanism."),
+        rx.BOLUS_ABOVE_1H: (
+            f"at most {limit} ({other})",
+            "such a bolus could never be granted; lower it or raise limits.per_1h.",
+        ),
+        rx.LOW_ABOVE_RESERVOIR: (
+            f"at most {limit}",
+            "the alarm must come before the reservoir is empty and after it was full; lower it.",
+        ),
+        rx.CHUNK_BELOW_STEP: (
+            f"at least {limit}",
+            "one microstep of this board is larger; raise the dose or use a finer mechanism.",
+        ),
         rx.CHUNK_ABOVE_SHARE: (
             f"at most {limit}",
-            "a power cut may over-count by one chunk, so a chunk is at most 1/20 of limits.per_1h; raise limits.per_1h or use a finer mechanism.",
+            "a power cut may over-count by one chunk, so a chunk is at most 1/20 of limits.per_1h; raise that limit "
+            "or use a finer mechanism.",
         ),
         rx.ABOVE_PART: (f"at most {limit} (the board's part)", "this board cannot do more; lower it or use another board."),
         rx.STEP_RATE: (f"at most {limit} (the motor's step rate)", "the motor of this board cannot turn faster; lower it."),
-        rx.WINDOW_STEPS: (f"at most {limit}", "the board cannot count more steps in one window; lower it or use a coarser mechanism."),
+        rx.WINDOW_STEPS: (
+            f"at most {limit}",
+            "the board cannot count more steps in one window; lower it or use a coarser mechanism.",
+        ),
         NOT_THIS_BOARD: (limit, "the program was made for another board or calibration; make it again for this one."),
     }
     return table.get(problem.code, ("", f"code {problem.code} (newer firmware?)"))

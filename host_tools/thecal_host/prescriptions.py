@@ -1,7 +1,8 @@
 """Prescription files: TOML with amounts as people write them, made into the checked program of one board.
 
-Invariant: a Prescription handed out has passed the same validator the board uses, against that board's part; every figure in it is exact, or
-its rounding (never more than 0.1 %) stands in `conversions`. All problems of a file are found at once. Bench use only: not a medical device.
+Invariant: a Prescription handed out has passed the same validator the board uses, against that board's part; every figure in it
+is exact, or its rounding (never more than 0.1 %) stands in `conversions`. All problems of a file are found at once. Bench use
+only: not a medical device.
 """
 
 import difflib
@@ -64,7 +65,8 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Prescription:
-    """A checked program: the fields (with defaults), its bytes (version 0), the CRC that names it, and what people should see of its making."""
+    """A checked program: the fields (with defaults), its bytes (version 0), the CRC that names it, and what people should see of
+    its making."""
 
     path: Path
     fields: dict[str, int | str]
@@ -160,7 +162,13 @@ def _one_of_dose_and_rate(given: dict[str, Any], reading: _Reading) -> None:
     if count != 1:
         hint = 'give either dose (like "12 mg/day") or rate (like "0.48 mL/day"), '
         hint += "not both: two figures can contradict each other." if count else "it is missing."
-        reading.refuse("basal.dose", "given together with basal.rate" if count else "", "exactly one of dose and rate", hint, "rate_nl_per_day")
+        reading.refuse(
+            "basal.dose",
+            "given together with basal.rate" if count else "",
+            "exactly one of dose and rate",
+            hint,
+            "rate_nl_per_day",
+        )
 
 
 def _example(kind: Any) -> str:
@@ -186,7 +194,9 @@ def _read_value(where: str, field_key: str, kind: Any, value: Any, reading: _Rea
         if isinstance(value, int) and not isinstance(value, bool):
             reading.fields[field_key] = value
         else:
-            reading.refuse(where, repr(value), "a whole number", "write a whole number without quotes and without a unit.", field_key)
+            reading.refuse(
+                where, repr(value), "a whole number", "write a whole number without quotes and without a unit.", field_key
+            )
     elif isinstance(value, str):
         reading.fields[field_key] = value
         reading.written[field_key] = value
@@ -220,7 +230,8 @@ def _read_amount(where: str, field_key: str, kinds: tuple[int, ...], value: Any,
 
 
 def warnings_for(fields: dict[str, int | str]) -> list[str]:
-    """What the validator allows but a person should know of these checked fields: boluses that can never be granted, short reservoirs."""
+    """What the validator allows but a person should know of these checked fields: boluses that can never be granted, short
+    reservoirs."""
     number = {key: value for key, value in fields.items() if isinstance(value, int)}
     rate, bolus, count = number["rate_nl_per_day"], number["max_bolus_nl"], number["boluses_per_24h"]
     found: list[str] = []
@@ -235,7 +246,8 @@ def warnings_for(fields: dict[str, int | str]) -> list[str]:
                 what = f"all {count} boluses of limits.max_bolus" if tag == 9 and count > 1 else "a bolus of limits.max_bolus"
                 where = {7: "limits.per_1h", 8: "limits.per_4h", 9: "limits.per_24h"}[tag]
                 found.append(
-                    f"{where} leaves {units.format_volume(room)} beside basal, less than {what} ({units.format_volume(wanted)}); they would be refused."
+                    f"{where} leaves {units.format_volume(room)} beside basal, less than {what} ({units.format_volume(wanted)}); "
+                    "what does not fit is refused."
                 )
         if (count - 1) * number["bolus_lockout_ms"] > units.DAY_MS:
             found.append("limits.bolus_lockout is so long that limits.boluses_per_24h can never be reached.")

@@ -1,4 +1,5 @@
-"""Reading a TOML file somebody else wrote. Invariant: whatever is at the path, the answer is a table or one sentence with what to do."""
+"""Reading a TOML file somebody else wrote. Invariant: whatever is at the path, the answer is a table or one sentence with what to
+do."""
 
 import tomllib
 from pathlib import Path
@@ -12,8 +13,8 @@ class TomlFileError(ValueError):
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """The TOML in `path`; `what` is a name for the sentences ("board file"). Raises TomlFileError when it is missing, a folder or a
-    device, unreadable, larger than 64 KiB, not UTF-8 or not TOML."""
+    """The TOML in `path`; `what` is a name for the sentences ("board file"). Raises TomlFileError when it is missing, a folder or
+    a device, unreadable, larger than 64 KiB, not UTF-8 or not TOML."""
     try:
         if path.is_dir():
             raise TomlFileError(f"{path} is a folder; give the path of one {what} (.toml).")

@@ -1,4 +1,5 @@
-"""Sentences for the error codes of `thecal.core.units`. Invariant: every code has one, and each says what was written and what to write."""
+"""Sentences for the error codes of `thecal.core.units`. Invariant: every code has one, and each says what was written and what to
+write."""
 
 import difflib
 
@@ -32,7 +33,8 @@ def _units_of(kinds: tuple[int, ...]) -> str:
 
 
 def _nearest(name: str, kinds: tuple[int, ...]) -> str:
-    """What the unknown unit was probably meant to be, as a question, or "" when nothing is near. mg is never offered for mcg or back."""
+    """What the unknown unit was probably meant to be, as a question, or "" when nothing is near. mg is never offered for mcg or
+    back."""
     known = [known for kind in kinds for known in units.known_units(kind)]
     same = [unit for unit in known if unit.lower() == name.lower()]
     if same:
@@ -63,10 +65,11 @@ def hint(error: UnitError, kinds: tuple[int, ...]) -> str:
         units.NEGATIVE: "it must not be negative.",
         units.NOT_FINITE: "it must be an ordinary number.",
         units.TOO_LONG: f"at most {units.MAX_DIGITS} digits before the point and {units.MAX_DECIMALS} after it.",
-        units.UNKNOWN_UNIT: f'the unit "{error.detail}" is not known here.{_nearest(error.detail, kinds)} Known: {_units_of(kinds)}.',
+        units.UNKNOWN_UNIT: f'the unit "{error.detail}" is not known here.{_nearest(error.detail, kinds)} '
+        f"Known: {_units_of(kinds)}.",
         units.WRONG_KIND: f'"{error.detail}" is not {wanted}; {example}. Known: {_units_of(kinds)}.',
         units.INEXACT: "it is too small to be kept in whole units: rounding would change it by more than 0.1 %.",
-        units.NO_CONCENTRATION: "a mass becomes a volume only by the concentration, and that is missing or wrong; give a volume or mend it.",
+        units.NO_CONCENTRATION: "a mass becomes a volume only by the concentration, and that is missing; give a volume.",
     }
     return sentences.get(error.code, f"code {error.code}.")
 

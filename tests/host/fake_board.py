@@ -55,6 +55,7 @@ class FakeBoard:
         self.blobs = {}
         self.staging = None
         self.refuse = {}
+        self.lazy = False
         self.status = dict(STATUS)
         self.hello_extra = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -192,9 +193,11 @@ class FakeBoard:
         return answer
 
     def _data(self, payload):
-        offset = int.from_bytes(payload[:4], "little")
+        word = int.from_bytes(payload[:4], "little")
+        offset = word & 0xFFFFFF
         kind, size, crc, data = self.staging
         result = 0
+        assert word >> 24 == kind
         if offset == len(data):
             data.extend(payload[4:])
         if len(data) == size:
@@ -203,9 +206,7 @@ class FakeBoard:
         return frames.ACK, len(data).to_bytes(4, "little") + bytes((result,))
 
     def _read(self, kind, offset):
-        blob = self.blobs.get(kind)
-        if blob is None:
-            return [respond({"r": messages.REFUSED, "k": messages.NOT_STAGED})]
+        blob = self.blobs.get(kind, b"")
         out = []
         for at in range(offset, len(blob), 110):
             head = at.to_bytes(4, "little") + len(blob).to_bytes(4, "little")
@@ -213,6 +214,9 @@ class FakeBoard:
         return out or [(frames.BLOB, offset.to_bytes(4, "little") + len(blob).to_bytes(4, "little"))]
 
     def _log(self, first):
+        if self.lazy:
+            self.lazy = False
+            return [respond({"r": messages.BUSY})]
         wanted = [raw for raw in self.records if int.from_bytes(raw[:4], "little") >= first][:48]
         out = []
         for at in range(0, len(wanted), 3):

@@ -125,6 +125,14 @@ def test_a_second_maker_or_spender_is_found(text: str) -> None:
     assert len(permits(LEDGER, MOTOR, DELIVERY, ("firmware/thecal/services/jog.py", text))) == 1
 
 
+def test_the_self_test_may_start_the_pulser_in_one_function_only() -> None:
+    start = "    board.pulser.start(1, 2, 3)\n"
+    assert permits(LEDGER, MOTOR, DELIVERY, (rule_permits.SELFTEST, "def loop_test(board):\n" + start)) == []
+    assert len(permits(LEDGER, MOTOR, DELIVERY, (rule_permits.SELFTEST, "def loop_test(board):\n" + start + start))) == 1
+    assert len(permits(LEDGER, MOTOR, DELIVERY, (rule_permits.SELFTEST, "def prime(board):\n" + start))) == 1
+    assert len(permits(LEDGER, MOTOR, DELIVERY, ("firmware/thecal/services/jog.py", "def loop_test(board):\n" + start))) == 1
+
+
 def test_two_makers_in_the_right_file_are_found() -> None:
     twice = (LEDGER[0], LEDGER[1] + "\n\ndef again(self):\n    return Permit(1, 2, 3)")
     assert len(permits(twice, MOTOR, DELIVERY)) == 1

@@ -1,8 +1,8 @@
 """The program of a pump: one field table, one validator, one byte form, used by host and board. SPEC.md section 7 has the bytes.
 
-Invariant: a program that `validate` passes can be delivered by the part it names without any limit ever narrowing its basal rate, and
-`unpack` answers any bytes at all with fields inside the table or with one ProgramError. Problems are codes with tag, value and limit;
-their sentences live on the host (thecal_host/prescription_texts.py).
+Invariant: a program that `validate` passes can be delivered by the part it names without any limit ever narrowing its basal rate,
+and `unpack` answers any bytes at all with fields inside the table or with one ProgramError. Problems are codes with tag, value
+and limit; their sentences live on the host (thecal_host/prescription_texts.py).
 """
 
 from thecal.core.codec import U24, U32, crc32, get, put, seal, unseal
@@ -72,7 +72,8 @@ CODES = (NOT_THIS_BOARD,) + tuple(range(LOW, WINDOW_STEPS + 1))
 
 
 class Problem:
-    """One thing wrong: `tag` and `key` of the field (0 and "program" for the bytes as a whole), `value` found, `limit`, `code`."""
+    """One thing wrong: `tag` and `key` of the field (0 and "program" for the bytes as a whole), `value` found, `limit`,
+    `code`."""
 
     __slots__ = ("code", "key", "limit", "tag", "value")
 
@@ -147,8 +148,9 @@ def with_defaults(fields: "dict[str, int | str]") -> "dict[str, int | str]":
 
 
 def basal_in_window_nl(rate_nl_per_day: int, minutes: int, chunk_nl: int) -> int:
-    """The most a window that can count `minutes` ever holds of basal alone, nL rounded up: intent is counted one chunk ahead."""
-    return -(-rate_nl_per_day * minutes // DAY_MIN) + chunk_nl
+    """The most a window that can count `minutes` ever holds of basal alone, nL rounded up: what it sees, one chunk that counts
+    late (when it is settled) and one that counts early (when it is intended)."""
+    return -(-rate_nl_per_day * minutes // DAY_MIN) + 2 * chunk_nl
 
 
 def chunk_for(rate_nl_per_day: int, step_pl_per_million: int) -> int:
@@ -157,8 +159,8 @@ def chunk_for(rate_nl_per_day: int, step_pl_per_million: int) -> int:
 
 
 def validate(fields: "dict[str, int | str]", part: "dict[str, int]") -> "list[Problem]":
-    """Every problem of `fields`, in tag order: the table, the fields against each other, and against the part (PART_KEYS, all ints).
-    A comparison needs both its fields good, so one mistake is not told twice. An empty list means: may be staged."""
+    """Every problem of `fields`, in tag order: the table, the fields against each other, and against the part (PART_KEYS, all
+    ints). A comparison needs both its fields good, so one mistake is not told twice. An empty list means: may be staged."""
     problems = check_fields(fields)
     bad: "dict[str, bool]" = {}
     for problem in problems:
@@ -231,11 +233,12 @@ def _against_part(good: "dict[str, int]", part: "dict[str, int]") -> "list[Probl
 
 
 def pack(fields: "dict[str, int | str]", version: int = 0) -> bytes:
-    """The program as bytes, every field written (defaults too), sealed. Raises ProgramError with the first problem of the table."""
+    """The program as bytes, every field written (defaults too), sealed. Raises ProgramError with the first problem of the
+    table."""
     problems = check_fields(fields)
     if problems:
         raise ProgramError(problems[0])
-    if not isinstance(version, int) or not 0 <= version <= U32:
+    if not 0 <= version <= U32:
         raise ProgramError(Problem(0, "version", 0, U32, HIGH))
     full = with_defaults(fields)
     out = bytearray(MAGIC)
@@ -247,7 +250,7 @@ def pack(fields: "dict[str, int | str]", version: int = 0) -> bytes:
         put(out, key, tag, 1)
         put(out, key, len(raw), 1)
         out.extend(raw)
-    return seal(out)
+    return seal(bytes(out))
 
 
 def _refuse(value: int, limit: int, code: int) -> ProgramError:

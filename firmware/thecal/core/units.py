@@ -51,7 +51,15 @@ _TIMES = (
     ("day", DAY_MS),
     ("days", DAY_MS),
 )
-_PER_TIMES = (("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("hr", 3_600_000), ("hour", 3_600_000), ("d", DAY_MS), ("day", DAY_MS))
+_PER_TIMES = (
+    ("s", 1_000),
+    ("min", 60_000),
+    ("h", 3_600_000),
+    ("hr", 3_600_000),
+    ("hour", 3_600_000),
+    ("d", DAY_MS),
+    ("day", DAY_MS),
+)
 
 
 class UnitError(ValueError):
@@ -179,8 +187,8 @@ def _number_end(text: str, body: str) -> int:
     return end
 
 
-def parse(text: str, kinds: "tuple[int, ...]" = KINDS) -> Quantity:
-    """The exact amount `text` says: a decimal number (up to 12 digits, 9 decimals), then a unit of one of `kinds`.
+def parse(text: object, kinds: "tuple[int, ...]" = KINDS) -> Quantity:
+    """The exact amount the str `text` says: a decimal number (up to 12 digits, 9 decimals), then a unit of one of `kinds`.
     Raises UnitError; its code says what is wrong."""
     if not isinstance(text, str):
         raise UnitError(NO_UNIT, str(text), "")
@@ -206,7 +214,8 @@ def parse(text: str, kinds: "tuple[int, ...]" = KINDS) -> Quantity:
 
 
 def whole(quantity: Quantity) -> Rounded:
-    """`quantity` as a whole number of its project unit, half rounded up. UnitError(INEXACT) when that changes it by more than 0.1 %."""
+    """`quantity` as a whole number of its project unit, half rounded up. UnitError(INEXACT) when that changes it by more than 0.1
+    %."""
     num = quantity.num
     den = quantity.den
     value = (2 * num + den) // (2 * den)

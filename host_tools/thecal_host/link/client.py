@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from thecal.core import messages
 from thecal_host.link import transfers
-from thecal_host.link.errors import LinkError, Rejected, Uncertain
+from thecal_host.link.errors import LinkError, Uncertain
 from thecal_host.link.session import Request, Session
 from thecal_host.link.transport import Transport
 from thecal_host.link.types import Answer, Hello, Status, parse_answer, parse_hello, parse_status
@@ -135,16 +135,9 @@ class Client:
         """Put `blob` into the staging place `kind`. Rejected when the board refuses it; nothing becomes active by this."""
         transfers.stage(self.session, kind, blob, self.query_deadline_s, progress)
 
-    def read_blob(self, kind: int, progress: "Progress | None" = None) -> bytes:
-        """The bytes of a staged or active blob. Rejected (NOT_STAGED, NO_PROGRAM) when there is none."""
-        return transfers.read_blob(self.session, kind, self.query_deadline_s, progress)
-
-    def read_blob_or_none(self, kind: int) -> "bytes | None":
-        """As `read_blob`, with None instead of Rejected."""
-        try:
-            return self.read_blob(kind)
-        except Rejected:
-            return None
+    def read_blob(self, kind: int, progress: "Progress | None" = None) -> "bytes | None":
+        """The bytes of a staged or active blob, or of the ledger; None when the board has none."""
+        return transfers.read_blob(self.session, kind, self.query_deadline_s, progress) or None
 
     def pull_log(self, first_seq: int = 0, progress: "Progress | None" = None) -> Iterator[bytes]:
         """Raw 32-byte records from `first_seq` to the end of the log as it is now, in rising sequence. Gaps are real losses."""

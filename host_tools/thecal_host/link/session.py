@@ -61,14 +61,22 @@ class Session:
             self._sleep(BUSY_PAUSE_S)
 
     def train(self, request: Request, kind: int, deadline_s: float) -> Answer:
-        """(kind, payloads) of a train of `kind` frames, or (RESPONSE, payloads) when the board refuses. Errors as `ask`."""
+        """(kind, payloads) of a train of `kind` frames, or (RESPONSE, payloads) when the board refuses. A BUSY board is asked
+        again. Errors as `ask`."""
+        until = self._clock() + deadline_s
+        payload = encode_request(request)
         self.sent = 0
-        return self._exchange(frames.REQUEST, encode_request(request), self._clock() + deadline_s, (kind, frames.RESPONSE))
+        while True:
+            got, parts = self._exchange(frames.REQUEST, payload, until, (kind, frames.RESPONSE))
+            busy = got == frames.RESPONSE and decode_response(got, parts)["r"] == messages.BUSY
+            if not busy or self._clock() + BUSY_PAUSE_S >= until:
+                return got, parts
+            self._sleep(BUSY_PAUSE_S)
 
-    def data(self, offset: int, chunk: bytes, deadline_s: float) -> tuple[int, int]:
-        """Send one DATA frame; (next offset the board wants, result). Errors as `ask`."""
+    def data(self, blob_kind: int, offset: int, chunk: bytes, deadline_s: float) -> tuple[int, int]:
+        """Send one DATA frame of the blob being staged; (next offset the board wants, result). Errors as `ask`."""
         self.sent = 0
-        payload = offset.to_bytes(4, "little") + chunk
+        payload = (blob_kind << 24 | offset).to_bytes(4, "little") + chunk
         kind, parts = self._exchange(frames.DATA, payload, self._clock() + deadline_s, (frames.ACK, frames.RESPONSE))
         if kind == frames.RESPONSE:
             return 0, int(str(decode_response(kind, parts)["r"]))

@@ -34,7 +34,7 @@ def stage(session: Session, kind: int, blob: bytes, deadline_s: float, progress:
     for _attempt in range(STAGE_TRIES):
         answer = session.ask({"c": "stage", "k": kind, "n": len(blob), "crc": codec.crc32(blob)}, deadline_s)
         require_ok("take the file", answer)
-        result, offset = _send(session, blob, deadline_s, progress)
+        result, offset = _send(session, kind, blob, deadline_s, progress)
         if result == messages.OK and offset == len(blob):
             return
         if result not in (messages.OK, messages.BAD_BLOB):
@@ -42,11 +42,11 @@ def stage(session: Session, kind: int, blob: bytes, deadline_s: float, progress:
     raise Rejected(f"The board did not take the file: {texts.refusal({'r': result or messages.BAD_BLOB})}", result)
 
 
-def _send(session: Session, blob: bytes, deadline_s: float, progress: "Progress | None") -> "tuple[int, int]":
+def _send(session: Session, kind: int, blob: bytes, deadline_s: float, progress: "Progress | None") -> "tuple[int, int]":
     offset = 0
     stalled = 0
     while offset < len(blob):
-        wanted, result = session.data(offset, blob[offset : offset + DATA_BYTES], deadline_s)
+        wanted, result = session.data(kind, offset, blob[offset : offset + DATA_BYTES], deadline_s)
         if result not in (messages.OK, messages.BUSY):
             return result, wanted
         stalled = 0 if wanted > offset else stalled + 1
@@ -59,7 +59,8 @@ def _send(session: Session, blob: bytes, deadline_s: float, progress: "Progress 
 
 
 def read_blob(session: Session, kind: int, deadline_s: float, progress: "Progress | None") -> bytes:
-    """The whole blob, by trains of BLOB frames; what a train lost is asked for again from where it broke."""
+    """The whole blob, by trains of BLOB frames; what a train lost is asked for again from where it broke. b"" when there is
+    none."""
     data = bytearray()
     stalled = 0
     while True:

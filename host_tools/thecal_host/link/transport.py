@@ -78,18 +78,29 @@ class Transport:
         if port is None:
             raise PortLost(_lost(self.url))
         try:
-            port.timeout = 0
-            data = port.read(READ_BYTES)
-            if data or wait_s <= 0:
-                return bytes(data)
-            # One byte with a time-out, then the rest without: pyserial waits for *all* bytes asked for.
-            port.timeout = wait_s
-            first = port.read(1)
-            port.timeout = 0
-            return bytes(first) + bytes(port.read(READ_BYTES)) if first else b""
+            if isinstance(port, tcp.TcpPort):
+                port.timeout = max(wait_s, 0)
+                return port.read(READ_BYTES)
+            return _read_serial(port, wait_s)
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial's own, when closed under a read
             self.close()
             raise PortLost(_lost(self.url)) from error
+
+
+def _read_serial(port: Any, wait_s: float) -> bytes:
+    """One byte with a time-out, then the rest without: pyserial waits for *all* bytes asked for."""
+    port.timeout = 0
+    data = port.read(READ_BYTES)
+    if data or wait_s <= 0:
+        return bytes(data)
+    port.timeout = wait_s
+    first = port.read(1)
+    if not first:
+        return b""
+    port.timeout = 0
+    with contextlib.suppress(OSError):  # gone right after that byte: the next read tells; SerialException is an OSError
+        first += port.read(READ_BYTES)
+    return bytes(first)
 
 
 def _lost(url: str) -> str:

@@ -4,6 +4,7 @@ Invariant: there is at most one child; when it ends, exactly one of these follow
 """
 
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,8 @@ GRACE_S = 0.04  # a prompt that appears within this time takes the Ctrl-C as a b
 
 
 class VirtualDevice:
-    """`output(data)` gets what the host should see; `event(message)` gets answers, "progress", "settled" (up or at the REPL) and "off"."""
+    """`output(data)` gets what the host should see; `event(message)` gets answers, "progress", "settled" (up or at the REPL)
+    and "off"."""
 
     def __init__(
         self,
@@ -47,13 +49,14 @@ class VirtualDevice:
         self.seed = seed
         self.saved = SavedWorld(image, fresh)
         self.params = rom.plant_params()
-        self.plant_heap = measure_plant(image, self.params) if engine == MICROPYTHON else 0
+        self.plant_heap = measure_plant(self.params) if engine == MICROPYTHON else 0
         self.heap_bytes = heap_kib * 1024 + self.plant_heap
         self.speed = 0
         self.phase = OFF
         self.shut = False
         self.child: Child | None = None
         self.boots = 0
+        self.left_us: int | None = None  # of an advance that a reset interrupted
         self._output = output
         self._event = event
         self._newlines = Newlines()
@@ -67,9 +70,9 @@ class VirtualDevice:
     # boots
 
     def spawn(self, cause: int, raw: bool = False, no_program: bool = False) -> None:
-        """Start a boot from the saved world. `raw` ends in the raw REPL, `no_program` in the friendly one, both without main.py."""
+        """Start a boot from the saved world; `raw` ends in the raw REPL, `no_program` at its prompt, both without main.py."""
         boot = dict(self.saved.dump)
-        mode = 0 if self.speed == 0 else 3 if self.speed < 0 else 1
+        mode = 0 if self.speed == 0 or self.left_us is not None else 3 if self.speed < 0 else 1
         boot.update(image=str(self.image), seed=self.seed, params=self.params, cause=cause, mode=mode, speed=max(self.speed, 1))
         boot["raw"] = 1 if raw or no_program else 0
         self._raw = raw
@@ -170,6 +173,7 @@ class VirtualDevice:
                 child.write(b"\x01")
             self._event({"ev": "settled"})
         elif what == "reset":
+            self.left_us = message.get("left_us")
             self._drain(child)
             self._end_child()
             self.saved.dump["en"] = 0
@@ -213,8 +217,8 @@ class VirtualDevice:
     def _ended(self, child: Child) -> None:
         try:
             code = child.process.wait(timeout=1.0)
-        except Exception:
-            code = None
+        except subprocess.TimeoutExpired:
+            code = None  # it closed its output and lives on
         ready = self._ready
         self._end_child()
         self.saved.write()
@@ -273,6 +277,11 @@ class VirtualDevice:
                     continue
             self._hold_until = time.monotonic() + GRACE_S
             return
+
+    @property
+    def holding(self) -> bool:
+        """Host bytes wait behind a Ctrl-C: `tick` is needed."""
+        return bool(self._held)
 
     def tick(self) -> None:
         """Call every few hundredths of a second."""

@@ -1,7 +1,7 @@
 """The process in which the firmware runs: a MicroPython VM or the CPython engine, with serial on pipes and a control socket.
 
-Invariant: a child gets everything it needs in its boot record (the first control line), so killing it at any instant and starting another
-with a later record is a reset or a power cut and nothing more.
+Invariant: a child gets everything it needs in its boot record (the first control line), so killing it at any instant and
+starting another with a later record is a reset or a power cut and nothing more.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -149,9 +150,17 @@ class Child:
         return code
 
 
-def measure_plant(image: Path, params: dict[str, int]) -> int:
+def measure_plant(params: dict[str, int]) -> int:
     """Bytes of VM heap that the twin costs: measured by starting one, because the firmware's heap is promised without it."""
-    boot = {"image": str(image), "seed": 1, "params": params, "probe": 1}
+    from thecal_host.virtual import image
+
+    with tempfile.TemporaryDirectory(prefix="thecal-") as folder:
+        blank = Path(folder) / "blank.img"
+        image.create(blank)
+        return _probe({"image": str(blank), "seed": 1, "params": params, "probe": 1})
+
+
+def _probe(boot: dict[str, Any]) -> int:
     child = Child(MICROPYTHON, boot, 4 << 20)
     deadline = time.monotonic() + 10
     try:
@@ -163,6 +172,8 @@ def measure_plant(image: Path, params: dict[str, int]) -> int:
             except LineClosed:
                 break
             time.sleep(0.002)
-        raise VirtualError(f"The MicroPython VM did not start: {(child.read() or b'').decode(errors='replace').strip() or 'no reason given'}.")
+        raise VirtualError(
+            f"The MicroPython VM did not start: {(child.read() or b'').decode(errors='replace').strip() or 'no reason given'}."
+        )
     finally:
         child.kill()

@@ -1,7 +1,7 @@
 """The host's ends of the board's serial line: a pseudo-terminal where the system has one, and always a TCP port on 127.0.0.1.
 
-Invariant: one client at a time: output goes to whoever spoke or connected last, as on a board with one cable. Nobody there, or nobody
-reading: output is dropped, as a USB board does, and never blocks the board.
+Invariant: one client at a time: output goes to whoever spoke or connected last, as on a board with one cable. Nobody there, or
+nobody reading: output is dropped, as a USB board does, and never blocks the board.
 """
 
 import contextlib

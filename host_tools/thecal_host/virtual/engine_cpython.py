@@ -1,11 +1,13 @@
-"""The fallback engine: the firmware under CPython behind the same descriptors, the same world and the same image as the MicroPython VM.
+"""The fallback engine: the firmware under CPython behind the same descriptors, the same world and the same image as the
+MicroPython VM.
 
-Invariant: only the interpreter differs. There is no REPL here, so stock mpremote cannot talk to it; when the program ends, the serial line
-says so, and Ctrl-D starts it again. The firmware's *source* of this installation runs (CPython cannot run .mpy); /main.py must be there.
+Invariant: only the interpreter differs. There is no REPL here, so stock mpremote cannot talk to it; when the program ends, the
+serial line says so, and Ctrl-D starts it again. /main.py runs from the flash, `thecal` from this installation (CPython cannot
+run .mpy).
 """
 
+import contextlib
 import os
-import runpy
 import sys
 import traceback
 from pathlib import Path
@@ -15,10 +17,9 @@ from thecal_host.virtual import rom
 
 rom.make_importable()
 
+from thecal_host.virtual.image import Image  # noqa: E402
 from thecal_twin import chip, fakes  # noqa: E402
 from thecal_twin.ports import CPythonPorts  # noqa: E402
-
-from thecal_host.virtual.image import Image  # noqa: E402
 
 
 def say(text: str) -> None:
@@ -35,30 +36,34 @@ def read_config(image: Image) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def run_boot(image: Image) -> None:
-    """boot.py from the flash: the line that takes EN off is the board's own."""
-    try:
-        source = image.read("/boot.py")
-    except OSError:
-        return
-    exec(compile(source, "boot.py", "exec"), {"__name__": "__main__"})
+def report(error: Exception) -> str:
+    """The traceback of a program, without the frames of this file."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename == __file__:
+        tb = tb.tb_next
+    return "".join(traceback.format_exception(type(error), error, tb)).rstrip().replace("\n", "\r\n")
 
 
-def run_main(image: Image) -> None:
-    """main.py of this installation, if the flash has one; a main.py on the flash that is no firmware of ours runs as it is."""
+def run_file(image: Image, path: str) -> bool:
+    """Run one file of the flash; False if it is not there."""
     try:
-        source = image.read("/main.py")
+        source = image.read(path)
     except OSError:
-        say("This board is blank: there is no /main.py on its flash.")
-        return
+        return False
+    exec(compile(source, path, "exec"), {"__name__": "__main__"})
+    return True
+
+
+def run_program(image: Image) -> None:
+    """boot.py and main.py from the flash, as a board does; what they import of `thecal` is this installation's source."""
     firmware = rom.firmware_dir()
     if (firmware / "thecal").is_dir():
         sys.path.insert(0, str(firmware))
-    ours = firmware / "main.py"
-    if b"thecal" in source and ours.is_file():
-        runpy.run_path(str(ours), run_name="__main__")
-    else:
-        exec(compile(source, "main.py", "exec"), {"__name__": "__main__"})
+    import thecal.drivers
+
+    thecal.drivers.file_system = image.fs
+    run_file(image, "/boot.py")
+    say("The program has ended." if run_file(image, "/main.py") else "This board is blank: there is no /main.py on its flash.")
 
 
 def main(fd: int) -> int:
@@ -75,15 +80,14 @@ def main(fd: int) -> int:
     sys.modules["machine"] = fakes.Machine()  # type: ignore[assignment]
     ports.sync({"ev": "boot"})
     try:
-        run_boot(image)
-        run_main(image)
-        say("The program has ended.")
+        run_program(image)
     except KeyboardInterrupt:
         say("The program was interrupted.")
     except SystemExit:
         say("The program has ended.")
-    except Exception:  # as a board does, tell the serial line and stay there
-        say(traceback.format_exc().replace("\n", "\r\n"))
+    except Exception as e:  # as a board does, tell the serial line and stay there
+        world.serial.free_repl()
+        say(report(e))
     world.serial.free_repl()
     ports.send({"ev": "main_end", "dump": world.dump(), "truth": world.truth()})
     say("This board runs under CPython: there is no REPL. Ctrl-D starts it again.")
@@ -93,7 +97,8 @@ def main(fd: int) -> int:
         except KeyboardInterrupt:
             continue
         if not data or b"\x04" in data:
-            ports.send({"ev": "exit", "dump": world.dump(), "truth": world.truth()})
+            with contextlib.suppress(OSError):  # the bridge may have gone first
+                ports.send({"ev": "exit", "dump": world.dump(), "truth": world.truth()})
             return 0
 
 

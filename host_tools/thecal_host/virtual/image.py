@@ -1,7 +1,7 @@
 """A flash image with littlefs on it, read and written by CPython: in memory for tests, in a file beside the MicroPython VM.
 
-Invariant: the format is the one the VM mounts (a Pico's geometry), and every program and erase passes the same counter and the same
-power cut (`thecal_twin.flash.Flash`) as in the VM.
+Invariant: the format is the one the VM mounts (a Pico's geometry), and every program and erase passes the same counter and the
+same power cut (`thecal_twin.flash.Flash`) as in the VM.
 """
 
 import errno
@@ -17,6 +17,7 @@ from thecal_host.virtual.errors import VirtualError
 rom.make_importable()
 
 from littlefs import LittleFS, LittleFSError, UserContext  # noqa: E402
+
 from thecal_twin.blockdev import BLOCK, BLOCKS, PROG, READ  # noqa: E402
 from thecal_twin.flash import GO, Flash  # noqa: E402
 

@@ -1,6 +1,7 @@
 """One JSON object a line over a non-blocking socket: the shape of every control connection here.
 
-Invariant: a half-received line is never acted on, a line too long or not JSON closes the connection, and sending never blocks the bridge.
+Invariant: a half-received line is never acted on, a line too long or not JSON closes the connection, and sending never blocks
+the bridge.
 """
 
 import json

@@ -52,7 +52,9 @@ def state_dir() -> Path:
 
 def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise VirtualError(f"'{name}' is no name for a board: use up to 40 letters, digits, - and _, starting with a letter or digit.")
+        raise VirtualError(
+            f"'{name}' is no name for a board: use up to 40 letters, digits, - and _, starting with a letter or digit."
+        )
     return name
 
 

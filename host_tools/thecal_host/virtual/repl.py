@@ -1,7 +1,7 @@
 """What the REPL at the other end of the pipe is doing, seen from its output: at a prompt, running code, raw or friendly.
 
-Invariant: Ctrl-C goes to a REPL at its prompt as a byte and to running code as a signal, never the other way round: a VM at its prompt dies
-of the signal, and running code does not see the byte.
+Invariant: Ctrl-C goes to a REPL at its prompt as a byte and to running code as a signal, never the other way round: a VM at its
+prompt dies of the signal, and running code does not see the byte.
 """
 
 PROMPTS = (b">>> ", b"... ", b"=== ")

@@ -1,7 +1,9 @@
-"""The requests of control clients: what the bridge answers itself, what the world in the child answers, and what takes several boots.
+"""The requests of control clients: what the bridge answers itself, what the world in the child answers, and what takes several
+boots.
 
-Invariant: every request gets exactly one answer (an advance also progress before it), and one that cannot be served gets a sentence.
-While time is jumping, requests that need the world wait their turn; only status, stop of the advance, and quit do not.
+Invariant: every request gets exactly one answer (an advance also progress before it), and one that cannot be served gets a
+sentence. While time is jumping, requests that need the world wait their turn; only status, stop of the advance, and quit do
+not.
 
     status state truth advance{ms} speed{value} inject{fault,value,at_ms|after_ms} reset quit
     power{cut: "now" | at_ms | after_ms | flash_op+phase+part} power{on, after_ms} files{op: list|read|put}
@@ -52,7 +54,6 @@ class Requests:
         self._asked: dict[int, Request] = {}  # of the world, by the number it was asked under
         self._number = 0
         self._advance: Request | None = None
-        self._target_us = 0
         self._settling: list[Request] = []  # answered once the firmware is up or the REPL is there
 
     # from clients
@@ -65,10 +66,19 @@ class Requests:
             self.quit = True
             request.answer({})
         elif request.cmd == "speed" and self._advance is not None:
-            self._ask(request, {"cmd": "speed", "value": body.get("value", 0)})
+            self._stop_advance(request)
         else:
             self._waiting.append(request)
             self.go_on()
+
+    def _stop_advance(self, request: Request) -> None:
+        """A change of speed ends the advance under way."""
+        try:
+            self.device.speed = _speed(request.body)
+        except (ValueError, TypeError, KeyError) as e:
+            request.refuse(str(e.args[0]) if e.args else "That request is incomplete.")
+            return
+        self._ask(request, {"cmd": "speed", "value": self.device.speed})
 
     def go_on(self) -> None:
         """Serve what waits, as long as nothing under way has to end first."""
@@ -89,7 +99,6 @@ class Requests:
             "seed": d.seed,
             "plant_heap": d.plant_heap,
             "heap_bytes": d.heap_bytes,
-            "world_ms": d.saved.world_us // 1000,
             "advancing": self._advance is not None,
         }
 
@@ -130,10 +139,8 @@ class Requests:
             self.device.speed = _speed(body)
         elif request.cmd == "power":
             body["cmd"] = "cut"
-            self._settling_cut = request
         elif request.cmd == "advance":
             self._advance = request
-            self._target_us = -1
         self._ask(request, body)
 
     def _while_off(self, request: Request) -> None:
@@ -167,7 +174,9 @@ class Requests:
             self.device.power_off()
             request.answer({"cut": True, "now_ms": saved.truth.get("now_ms"), "world_ms": saved.world_us // 1000})
         else:
-            raise VirtualError("No firmware is running: the board is at its REPL, where time stands. Install firmware, or reset the board.")
+            raise VirtualError(
+                "No firmware is running: the board is at its REPL, where time stands. Install firmware, or reset the board."
+            )
 
     def _power_on(self, request: Request) -> None:
         if self.device.phase != vb.OFF:
@@ -215,3 +224,74 @@ class Requests:
         elif message.get("ev") == "off":
             self._on_off(message)
         self.go_on()
+
+    def _on_answer(self, message: dict[str, Any]) -> None:
+        request = self._asked.pop(int(message.pop("re")), None)
+        if request is None:
+            return
+        if request is self._advance:
+            self._advance = None
+            if self.device.speed and self.device.child is not None:  # back to the speed there was
+                self.device.child.tell({"cmd": "speed", "value": self.device.speed, "id": 0})
+        if message.pop("ok", 0):
+            request.answer(message)
+        else:
+            request.refuse(str(message.get("error", "The board refused.")))
+
+    def _on_settled(self) -> None:
+        """The firmware is up, or the REPL is there: whoever waited for that has an answer, and an advance goes on."""
+        device = self.device
+        for request in self._settling:
+            request.answer({"phase": device.phase, "world_ms": device.saved.world_us // 1000})
+        self._settling.clear()
+        advance, left_us = self._advance, device.left_us
+        asked, self._asked = self._asked, {}
+        for request in asked.values():
+            if request is not advance:
+                request.refuse("The board was reset before it answered.")
+        if advance is None:
+            return
+        if device.phase == vb.FIRMWARE and left_us is not None:
+            device.left_us = None
+            self._ask(advance, {"cmd": "advance", "us": left_us})
+        else:
+            self._advance = None
+            advance.refuse(
+                "The firmware stopped on the way: the board is at its REPL, where time stands. Its serial line has the reason."
+            )
+
+    def _on_off(self, message: dict[str, Any]) -> None:
+        now = {"cut": True, "now_ms": message["now_ms"], "world_ms": message["world_ms"]}
+        for request in self._asked.values():
+            if request is self._advance or request.cmd == "power":
+                request.answer(now)
+            else:
+                request.refuse("The power was cut before the board answered.")
+        for request in self._settling:
+            request.refuse("The board went off while it started.")
+        self._asked.clear()
+        self._settling.clear()
+        self._advance = None
+
+
+def _speed(body: dict[str, Any]) -> int:
+    value = int(body["value"])
+    if not -1 <= value <= 1_000_000:
+        raise ValueError(f"Speed is 0 (paused), 1 to 1000000, or -1 (as fast as the machine allows), not {value}.")
+    return value
+
+
+def _file_work(image: Image, body: dict[str, Any]) -> dict[str, Any]:
+    op = body.get("op")
+    if op == "list":
+        return {"files": {path: image.fs.stat(path)[6] for path in image.walk()}}
+    if op == "read":
+        return {"data": base64.b64encode(image.read(str(body["path"]))).decode()}
+    if op == "put":
+        files: dict[str, str] = body.get("files") or {}
+        for path in sorted(files):
+            image.write(path, base64.b64decode(files[path]))
+        for path in body.get("remove") or []:
+            image.fs.remove(path)
+        return {"written": len(files)}
+    raise VirtualError(f"files takes list, read or put, not '{op}'.")

@@ -25,7 +25,8 @@ def firmware_dir() -> Path:
 
 
 def plant_params(path: Path | None = None) -> dict[str, int]:
-    """The plant's parameters: `value` of every table in the data file. Raises ValueError for one that is no integer or has no source."""
+    """The plant's parameters: `value` of every table in the data file. Raises ValueError for one that is no integer or has no
+    source."""
     with (path or TWIN / "data" / "plant.toml").open("rb") as f:
         data = tomllib.load(f)
     params = {}

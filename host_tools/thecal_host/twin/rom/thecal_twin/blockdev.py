@@ -3,6 +3,12 @@
 Invariant: littlefs sees NOR flash: an erase gives 0xFF, a cut leaves a prefix. The geometry is that of a Pico's file system.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thecal_twin.flash import Flash
+
 BLOCK = 4096
 BLOCKS = 352  # 1408 KiB, the file system of a Pico with stock MicroPython
 PROG = 256
@@ -12,11 +18,11 @@ READ = 32
 class BlockDevice:
     """`on_cut` is called when the planned operation has been reached and must not return."""
 
-    def __init__(self, path: str, flash: "object") -> None:
+    def __init__(self, path: str, flash: "Flash") -> None:
         self._f = open(path, "r+b")
         self._flash = flash
         self._blank = b"\xff" * BLOCK
-        self.on_cut = None
+        self.on_cut: "Any" = None
 
     def readblocks(self, block: int, buf: bytearray, offset: int = 0) -> None:
         f = self._f

@@ -12,13 +12,20 @@ from thecal_twin.pulser import Pulser
 from thecal_twin.rng import mix
 from thecal_twin.serial import Serial
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thecal_twin.flash import Flash
+
+
 FAR = 1 << 60  # later than any time
 CAUSE_POWER = 0
 CAUSE_WATCHDOG = 1
 CAUSE_COMMANDED = 2
 CAUSE_PIN = 3
 
-world = None
+world: "World | None" = None
 
 
 class Halt(BaseException):
@@ -38,18 +45,21 @@ class EndOfRun(Halt):
 
 
 class World:
-    def __init__(self, config: "dict", seed: int, params: "dict[str, int] | None", fs: "object", ports: "object", boot: "dict") -> None:
+    def __init__(self, config: "dict", seed: int, params: "dict[str, int] | None", fs: "Any", ports: "Any", boot: "dict") -> None:
         pins = config.get("pins") or {}
         mechanics = config.get("mechanics") or {}
         self.fs = fs
-        self.ports = ports
+        self.ports: "Any" = ports  # None in-process; then nothing below asks for it
         self.seed = seed
         self.fitted = config.get("sensors") or {}
         self.en_pin = pins.get("en", 4)
         self.en_active = 0 if pins.get("en_active_low", True) else 1
-        self.levels = {}
+        self.levels: "dict[int, int]" = {}
         self.plant = Plant(
-            params or DEFAULTS, mechanics.get("step_pl_per_million", 41_282_490_964), mechanics.get("reservoir_nl", 20_000_000), seed
+            params or DEFAULTS,
+            mechanics.get("step_pl_per_million", 41_282_490_964),
+            mechanics.get("reservoir_nl", 20_000_000),
+            seed,
         )
         self.now = 0
         self.base = boot.get("world_us", 0)
@@ -59,8 +69,8 @@ class World:
         self.speed = boot.get("speed", 1)
         self.up = False
         self.dead = False
-        self.request = None  # id of the advance request under way
-        self.on_pause = None  # in-process: called with the world when time stands still and nobody has anything to do
+        self.request: "int | None" = None  # id of the advance request under way
+        self.on_pause: "Any" = None  # in-process: called with the world when time stands still and nobody has anything to do
         self.cause = boot.get("cause", CAUSE_POWER)
         self.scratch = boot.get("flag", 0)
         self.counter = 0
@@ -70,9 +80,9 @@ class World:
         self.cut_us = FAR if boot.get("cut_us") is None else boot["cut_us"] - self.base
         self.pending = [list(p) for p in boot.get("pending", ())]  # [world us, fault, value], earliest first
         self.other = FAR
-        self.faults = {}
+        self.faults: "dict[str, int]" = {}
         self.double = self.counter_stuck = self.hang = self.en_stuck = self.en = False
-        self.flash = None  # counts of the flash (blockdev.Flash), set by whoever made `fs`
+        self.flash: "Flash | None" = None  # counts of the flash (blockdev.Flash), set by whoever made `fs`
         self.clock = ck.Clock(self)
         self.pulser = Pulser(self)
         self.serial = Serial(self)
@@ -184,6 +194,8 @@ class World:
         self.dead = True
         if self.ports is None:
             raise error
+        if self.request is not None:
+            event["left_us"] = self.target - self.now
         event["dump"] = self.dump()
         event["truth"] = self.truth()
         self.ports.send(event)
@@ -194,6 +206,8 @@ class World:
         self._halt({"ev": "cut"}, PowerCut())
 
     def reset(self, cause: int) -> None:
+        if self.hang:
+            self.faults["hang"] -= 1
         self._halt({"ev": "reset", "cause": cause}, ChipReset(cause))
 
     def unique_id(self) -> bytes:
@@ -204,15 +218,18 @@ class World:
     # for the host
 
     def truth(self) -> "dict":
-        t = self.plant.truth(self.from_us(), self.base + self.now)
+        t: "dict" = self.plant.truth(self.from_us(), self.base + self.now)
         t["now_ms"] = self.now // 1000
         t["world_ms"] = (self.base + self.now) // 1000
         t["en"] = 1 if self.en else 0
         t["counter"] = self.counter
         t["batch_left"] = self.pulser.count - self.pulser.done
-        t["faults"] = dict(self.faults)
+        t["faults"] = self.broken()
         t["flash"] = self.flash.truth() if self.flash else {}
         return t
+
+    def broken(self) -> "dict[str, int]":
+        return {n: v for n, v in self.faults.items() if v}
 
     def dump(self) -> "dict":
         """All that outlives this boot; `make_world(boot=...)` takes it back."""
@@ -221,7 +238,7 @@ class World:
         return {
             "world_us": self.base + self.now,
             "plant": self.plant.dump(),
-            "faults": {n: v for n, v in self.faults.items() if v},
+            "faults": self.broken(),
             "pending": self.pending,
             "cut_us": None if self.cut_us >= FAR else self.base + self.cut_us,
             "flag": self.scratch,
@@ -243,9 +260,9 @@ class World:
             self.ports.send({"re": self.request, "ok": 1, "now_ms": self.now // 1000, "world_ms": (self.base + self.now) // 1000})
             self.request = None
 
-    def advance(self, ms: int) -> None:
-        """Let time jump on by `ms` from now."""
-        self.target = self.now + ms * 1000
+    def advance(self, us: int) -> None:
+        """Let time jump on by `us` from now."""
+        self.target = self.now + us
         self.mode = ck.ADVANCE
 
     def idle_in_process(self, due: int) -> None:
@@ -279,8 +296,8 @@ class World:
 def make_world(
     config: "dict",
     seed: int = 1,
-    fs: "object" = None,
-    ports: "object" = None,
+    fs: "Any" = None,
+    ports: "Any" = None,
     boot: "dict | None" = None,
     params: "dict[str, int] | None" = None,
 ) -> World:

@@ -1,7 +1,8 @@
 """The host's requests to a running world: one dict in, one answer out over the control descriptor.
 
-Invariant: served only while time stands still for the firmware (inside `Clock.wait`); a wrong request is answered with a sentence and
-changes nothing. Requests: advance, speed, truth, state, dump, inject, cut, reset (see thecal_host/virtual/requests.py for the host's side).
+Invariant: served only while time stands still for the firmware (inside `Clock.wait`); a wrong request is answered with a
+sentence and changes nothing. Requests: advance, speed, truth, state, dump, inject, cut, reset (see
+thecal_host/virtual/requests.py for the host's side).
 """
 
 import gc
@@ -9,10 +10,16 @@ import gc
 from thecal_twin import clock as ck
 from thecal_twin import faults
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thecal_twin.chip import World
+
 MAX_ADVANCE_MS = 400 * 86_400_000
 
 
-def serve(world: "object", message: "dict | None") -> None:
+def serve(world: "World", message: "dict | None") -> None:
     """Answer one request; None (the line is closed) ends this process through the ports."""
     if message is None:
         world.ports.orphaned()
@@ -28,14 +35,14 @@ def serve(world: "object", message: "dict | None") -> None:
         world.ports.send(answer)
 
 
-def _serve(world: "object", message: "dict") -> "dict | None":
+def _serve(world: "World", message: "dict") -> "dict | None":
     what = message.get("cmd")
     if what == "advance":
-        ms = int(message["ms"])
-        if not 0 <= ms <= MAX_ADVANCE_MS:
-            raise ValueError("advance takes 0 to %d ms, not %d" % (MAX_ADVANCE_MS, ms))
+        us = int(message["us"]) if "us" in message else int(message["ms"]) * 1000
+        if not 0 <= us <= MAX_ADVANCE_MS * 1000:
+            raise ValueError("advance takes 0 to %d ms, not %d" % (MAX_ADVANCE_MS, us // 1000))
         world.request = message.get("id")
-        world.advance(ms)
+        world.advance(us)
         return None
     if what == "speed":
         return _speed(world, int(message["value"]))
@@ -54,12 +61,18 @@ def _serve(world: "object", message: "dict") -> "dict | None":
     raise ValueError("unknown request '%s'" % what)
 
 
-def _speed(world: "object", value: int) -> "dict":
+def _speed(world: "World", value: int) -> "dict":
     """0: paused; N: N times real time; -1: as fast as the machine allows."""
     if not -1 <= value <= 1_000_000:
         raise ValueError("speed takes 0 (paused), 1 to 1000000, or -1 (max), not %d" % value)
     if world.request is not None:  # an advance under way ends here
-        now = {"re": world.request, "ok": 1, "stopped": 1, "now_ms": world.now // 1000, "world_ms": (world.base + world.now) // 1000}
+        now = {
+            "re": world.request,
+            "ok": 1,
+            "stopped": 1,
+            "now_ms": world.now // 1000,
+            "world_ms": (world.base + world.now) // 1000,
+        }
         world.ports.send(now)
         world.request = None
     world.mode = ck.PAUSED if value == 0 else ck.FREE if value < 0 else ck.SPEED
@@ -69,19 +82,20 @@ def _speed(world: "object", value: int) -> "dict":
     return {"now_ms": world.now // 1000}
 
 
-def _state(world: "object") -> "dict":
-    state = {"mode": ("paused", "speed", "advance", "max")[world.mode], "speed": world.speed, "now_ms": world.now // 1000}
+def _state(world: "World") -> "dict":
+    state = {"mode": ("paused", "speed", "advance", "max")[world.mode], "now_ms": world.now // 1000}
     state["world_ms"] = (world.base + world.now) // 1000
     state["watchdog_ms"] = world.wd_ms
-    if hasattr(gc, "mem_alloc"):
-        gc.collect()
-        state["heap_used"] = gc.mem_alloc()
-        state["heap_free"] = gc.mem_free()
+    heap: "Any" = gc
+    if hasattr(heap, "mem_alloc"):  # CPython has no heap of a fixed size
+        heap.collect()
+        state["heap_used"] = heap.mem_alloc()
+        state["heap_free"] = heap.mem_free()
         state["plant_heap"] = world.ports.plant_heap
     return state
 
 
-def _when(world: "object", message: "dict") -> "int | None":
+def _when(world: "World", message: "dict") -> "int | None":
     """World time in us from `at_ms` (absolute) or `after_ms` (from now); None: now."""
     if message.get("at_ms") is not None:
         at = int(message["at_ms"]) * 1000
@@ -94,7 +108,7 @@ def _when(world: "object", message: "dict") -> "int | None":
     return at
 
 
-def _inject(world: "object", message: "dict") -> "dict":
+def _inject(world: "World", message: "dict") -> "dict":
     name = message["fault"]
     value = message.get("value")
     faults.check(name, value)
@@ -103,10 +117,10 @@ def _inject(world: "object", message: "dict") -> "dict":
         faults.inject(world, name, value)
     else:
         world.plan_fault(at, name, value)
-    return {"faults": {n: v for n, v in world.faults.items() if v}}
+    return {"faults": world.broken()}
 
 
-def _cut(world: "object", message: "dict") -> "dict":
+def _cut(world: "World", message: "dict") -> "dict":
     operation = message.get("flash_op")
     if operation is not None:
         if world.flash is None:

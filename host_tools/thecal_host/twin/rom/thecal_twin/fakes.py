@@ -6,6 +6,13 @@ Invariant: a pin written through here is the same pin the driver seam writes, so
 from thecal_twin import chip
 
 
+def world() -> chip.World:
+    """The world whose pins these are."""
+    if chip.world is None:
+        raise RuntimeError("no virtual world")
+    return chip.world
+
+
 class Pin:
     IN = 0
     OUT = 1
@@ -16,17 +23,17 @@ class Pin:
     def __init__(self, number: int, mode: int = -1, pull: int = -1, value: "int | None" = None) -> None:
         self._number = number
         if value is not None:
-            chip.world.set_pin(number, value)
+            world().set_pin(number, value)
 
     def init(self, mode: int = -1, pull: int = -1, value: "int | None" = None) -> None:
         if value is not None:
-            chip.world.set_pin(self._number, value)
+            world().set_pin(self._number, value)
 
     def value(self, level: "int | None" = None) -> "int | None":
         """Read (nothing drives an unused pin: its pull-up reads 1) or write the level."""
         if level is None:
-            return chip.world.levels.get(self._number, 1)
-        chip.world.set_pin(self._number, level)
+            return world().levels.get(self._number, 1)
+        world().set_pin(self._number, level)
         return None
 
     def __call__(self, level: "int | None" = None) -> "int | None":
@@ -50,13 +57,13 @@ class Machine:
     WDT_RESET = 3
 
     def reset(self) -> None:
-        chip.world.reset(chip.CAUSE_COMMANDED)
+        world().reset(chip.CAUSE_COMMANDED)
 
     def reset_cause(self) -> int:
-        return self.PWRON_RESET if chip.world.cause == chip.CAUSE_POWER else self.WDT_RESET
+        return self.PWRON_RESET if world().cause == chip.CAUSE_POWER else self.WDT_RESET
 
     def unique_id(self) -> bytes:
-        return chip.world.unique_id()
+        return world().unique_id()
 
     def freq(self) -> int:
         return 125_000_000

@@ -3,6 +3,10 @@
 Invariant: a fault is a name and an int, so it can be dumped, restored over a reset, and scheduled for a later moment.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal_twin.chip import World
+
 FAULTS = {
     # name: (lowest, highest, what `True` or no value means)
     "occlusion": (0, 100, 100),  # percent of the catheter blocked
@@ -12,7 +16,7 @@ FAULTS = {
     "en_stuck_on": (0, 1, 1),  # EN reads and acts as enabled whatever the chip says
     "counter_stuck": (0, 1, 1),  # step_sense is cut off
     "battery_mv": (0, 10_000, 3000),  # the battery rests at this voltage
-    "hang": (0, 1, 1),  # the CPU never comes back to the loop; hardware runs on
+    "hang": (0, 1000, 1),  # the CPU never comes back to the loop, for this many boots; hardware runs on
 }
 
 
@@ -29,7 +33,7 @@ def check(name: str, value: "int | None") -> int:
     return value
 
 
-def inject(world: "object", name: str, value: "int | None" = None) -> None:
+def inject(world: "World", name: str, value: "int | None" = None) -> None:
     """Break `name` (0 repairs it), or "clear": repair everything. Raises ValueError with a sentence."""
     value = check(name, value)
     if name == "clear":
@@ -42,7 +46,7 @@ def inject(world: "object", name: str, value: "int | None" = None) -> None:
     apply(world, name, value)
 
 
-def apply(world: "object", name: str, value: int) -> None:
+def apply(world: "World", name: str, value: int) -> None:
     """Make the world behave as `faults[name]` says (also after a restore)."""
     plant = world.plant
     if name == "occlusion":

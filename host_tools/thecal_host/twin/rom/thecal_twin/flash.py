@@ -1,7 +1,7 @@
 """Counts of one flash chip, and the moment at which its power goes: shared by the VM's block device and the host's image.
 
-Invariant: every program and every erase passes `gate` before it touches the medium, so an operation is counted exactly once and a cut
-at the n-th one leaves exactly n - 1 complete operations (and a prefix of the n-th, for "torn").
+Invariant: every program and every erase passes `gate` before it touches the medium, so an operation is counted exactly once and
+a cut at the n-th one leaves exactly n - 1 complete operations (and a prefix of the n-th, for "torn").
 """
 
 from array import array

@@ -24,7 +24,9 @@ def decay(rate: int, compliance: int, dt_us: int) -> int:
     return e
 
 
-def relax(v_fl: int, dt_us: int, inflow_fl: int, compliance: int, catheter: int, leak: int, back_pa: int) -> "tuple[int, int, int]":
+def relax(
+    v_fl: int, dt_us: int, inflow_fl: int, compliance: int, catheter: int, leak: int, back_pa: int
+) -> "tuple[int, int, int]":
     """One interval: returns (stored volume after it, out of the catheter, out of the leak), all in fL.
 
     `v_fl` is the volume stored above zero pressure before it. The catheter flow is negative when the line is below `back_pa`.

@@ -50,7 +50,8 @@ STATE = (
 
 
 class Plant:
-    """What really happens. `truth` is for tests and for people; nothing that judges the firmware may be computed from it at run time."""
+    """What really happens. `truth` is for tests and for people; nothing that judges the firmware may be computed from it at run
+    time."""
 
     def __init__(self, params: "dict[str, int]", step_pl_per_million: int, reservoir_nl: int, seed: int) -> None:
         self.p = params

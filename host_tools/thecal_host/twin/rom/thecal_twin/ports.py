@@ -1,4 +1,5 @@
-"""The descriptors of a world that runs in a process of its own: serial on stdin and stdout, one JSON object a line on the control fd.
+"""The descriptors of a world that runs in a process of its own: serial on stdin and stdout, one JSON object a line on the
+control fd.
 
 Invariant: this file is the only place where the engines differ. MicroPython polls and reads byte by byte (`read(n)` would block
 there); CPython reads what is there.
@@ -10,17 +11,23 @@ import sys
 
 from thecal_twin.clock import CONTROL, SERIAL
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class Ports:
     """What both engines share."""
 
     plant_heap = 0
 
+    _ctl: "Any"
+
     def __init__(self) -> None:
-        self._stash = []  # requests that came while something else was awaited
+        self._stash: "list[dict]" = []  # requests that came while something else was awaited
         self._ticked = 0
 
-    def _listen(self, serial: "object", control: "object") -> None:
+    def _listen(self, serial: "Any", control: "Any") -> None:
         self._both = select.poll()
         self._both.register(serial, select.POLLIN)
         self._both.register(control, select.POLLIN)
@@ -66,6 +73,10 @@ class Ports:
         """The host is gone: nobody is left to serve."""
         raise SystemExit
 
+    def wall_us(self) -> int:
+        """Wall time in us from any origin; the engines have their own."""
+        raise NotImplementedError
+
     def tick(self, period_ms: int) -> bool:
         """True at most once per `period_ms` of wall time."""
         now = self.wall_us()
@@ -80,12 +91,12 @@ class MicroPythonPorts(Ports):
         super().__init__()
         import time
 
-        self._time = time
+        self._time: "Any" = time
         self._ctl = open(fd, "r+b")
         self._in = sys.stdin.buffer
         self._out = sys.stdout.buffer
         self._listen(sys.stdin, self._ctl)
-        self._last = time.ticks_us()
+        self._last = self._time.ticks_us()
         self._wall = 0
 
     def wall_us(self) -> int:

@@ -1,14 +1,19 @@
-"""The step generator: plays one finite batch of edges against the virtual clock, in bulk arithmetic instead of one event per edge.
+"""The step generator: plays one finite batch of edges against the virtual clock, in bulk arithmetic instead of one event per
+edge.
 
 Invariant: a batch of `count` pulses yields exactly `count` edges, edge i at t_first + i (t_last - t_first) // (count - 1) us,
 whatever the steps in which the clock moves; nothing after `abort`.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal_twin.chip import World
+
 
 class Pulser:
     """Seam `Pulser`. `emit(edges)` and `end(t_first_us, t_last_us)` of the world are called as edges happen."""
 
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "World") -> None:
         self._w = world
         self.count = 0
         self.done = 0

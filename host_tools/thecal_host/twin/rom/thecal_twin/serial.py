@@ -5,11 +5,15 @@ Invariant: bytes of the host reach the firmware only while the clock is not in A
 
 from thecal_twin.clock import ADVANCE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal_twin.chip import World
+
 
 class Serial:
     """Seam `Serial` over the ports of a running VM or engine, or over two buffers in-process (`feed` and `taken`)."""
 
-    def __init__(self, world: "object") -> None:
+    def __init__(self, world: "World") -> None:
         self._w = world
         self._in = bytearray()
         self._out = bytearray()

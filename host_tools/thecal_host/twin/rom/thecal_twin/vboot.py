@@ -1,7 +1,8 @@
 """Start-up of the virtual board inside the MicroPython VM, as a Pico starts: flash, boot.py, main.py, REPL.
 
-Invariant: every host file is open before the flash image becomes `/`; after that the VM sees nothing of the host's file system but
-the read-only /rom. The first line on the control descriptor is the boot record (see thecal_host/virtual/child.py).
+Invariant: every host file is open before the flash image becomes `/`; after that the VM sees nothing of the host's file system,
+and /rom, from which the twin was loaded, is gone too. The first line on the control descriptor is the boot record (see
+thecal_host/virtual/child.py).
 """
 
 import gc
@@ -9,7 +10,7 @@ import json
 import os
 import sys
 
-import vfs
+import vfs  # pyright: ignore[reportMissingImports]
 
 from thecal_twin import blockdev, chip, fakes
 from thecal_twin.flash import Flash
@@ -30,15 +31,18 @@ class Files:
         return sorted(os.listdir(path))
 
 
-def mount_flash(device: "object") -> bool:
-    """The image becomes `/`. As stock rp2 does, a file system that cannot be mounted is made anew; returns True then."""
+def mount_flash(device: "blockdev.BlockDevice") -> bool:
+    """The image becomes `/`. As stock rp2 does, a file system that cannot be mounted is made anew; returns True then.
+
+    Without time stamps (stock has them): then flash operations come in the same order as from the CPython engine, one for one.
+    """
     fresh = False
     try:
-        fs = vfs.VfsLfs2(device, progsize=blockdev.PROG)
+        fs = vfs.VfsLfs2(device, progsize=blockdev.PROG, mtime=False)
     except OSError:
         fresh = True
         vfs.VfsLfs2.mkfs(device, progsize=blockdev.PROG)
-        fs = vfs.VfsLfs2(device, progsize=blockdev.PROG)
+        fs = vfs.VfsLfs2(device, progsize=blockdev.PROG, mtime=False)
     vfs.umount("/")
     vfs.mount(fs, "/")
     os.chdir("/")
@@ -68,36 +72,42 @@ def run_file(name: str, scope: "dict") -> bool:
     except SystemExit:
         return False
     except BaseException as e:  # the REPL must come up whatever the program did
+        chip.world.serial.free_repl()
         sys.print_exception(e)
         return False
+
+
+def make(ports: MicroPythonPorts) -> "tuple[int, int]":
+    """The world from the boot record, with the flash mounted. Returns (raw, probe) of the record; all else of it may be
+    collected."""
+    boot = ports.receive()
+    flash = Flash(blockdev.BLOCKS, boot.get("flash"))
+    device = blockdev.BlockDevice(boot["image"], flash)
+    device.on_cut = lambda: chip.world.power_cut()
+    world = chip.make_world({}, boot["seed"], Files, ports, boot, boot["params"])
+    world.flash = flash
+    if mount_flash(device):
+        ports.send({"ev": "formatted"})
+    config = read_config()
+    if config:
+        world = chip.make_world(config, boot["seed"], Files, ports, boot, boot["params"])
+        world.flash = flash
+    return boot.get("raw", 0), boot.get("probe", 0)
 
 
 def start(fd: int, scope: "dict", heap_before: int) -> None:
     """Boot. `scope` is the globals of `__main__`; `heap_before` is what was allocated before the twin was imported."""
     ports = MicroPythonPorts(fd)
-    boot = ports.receive()
-    flash = Flash(blockdev.BLOCKS, boot.get("flash"))
-    device = blockdev.BlockDevice(boot["image"], flash)
-    world = chip.make_world({}, boot["seed"], Files, ports, boot, boot.get("params"))
-    world.flash = flash
-    device.on_cut = world.power_cut
-    if mount_flash(device):
-        ports.send({"ev": "formatted"})
-    config = read_config()
-    if config:
-        world = chip.make_world(config, boot["seed"], Files, ports, boot, boot.get("params"))
-        world.flash = flash
-        device.on_cut = world.power_cut
+    raw, probe = make(ports)
     sys.modules["machine"] = fakes.Machine()
-    sys.path[:] = ["", ".frozen", "/lib", "/rom"]
-    raw = boot.get("raw")
-    keep = boot.get("probe")
-    boot = config = device = flash = None
+    sys.path[:] = ["", ".frozen", "/lib"]
+    vfs.umount("/rom")  # all of the twin is loaded: the board's root shows its flash and nothing else
     gc.collect()
     ports.plant_heap = gc.mem_alloc() - heap_before
-    if keep:
+    if probe:
         ports.send({"ev": "probe", "plant_heap": ports.plant_heap})
         return
+    world = chip.world
     sys.atexit(lambda: ports.send({"ev": "exit", "dump": world.dump(), "truth": world.truth()}))
     ports.sync({"ev": "boot"})
     try:

@@ -1,0 +1,66 @@
+"""The `thecal` command: its table of commands and its own options. Invariant: this file imports Typer and nothing that is slow
+to load."""
+
+from typing import Annotated
+
+import typer
+
+from thecal_host.cli.lazy import HELP_NAMES, LazyGroup
+
+NOT_MEDICAL = "NOT A MEDICAL DEVICE: never for use on people or animals."
+HERE = "thecal_host.cli."
+
+# name -> (module, function or Typer app, one line of help), in the order of the help
+COMMANDS = {
+    "devices": (HERE + "devices", "devices", "List boards: real ports and running virtual boards."),
+    "status": (HERE + "status", "status", "Show what the pump does now and what it delivered, as an interval."),
+    "start": (HERE + "therapy", "start", "Start therapy with the active program."),
+    "stop": (HERE + "therapy", "stop", "Stop therapy; a running bolus ends."),
+    "hold": (HERE + "therapy", "hold", "Hold therapy until `resume`."),
+    "resume": (HERE + "therapy", "resume", "End a hold."),
+    "bolus": (HERE + "bolus", "bolus", 'Ask for a bolus: thecal bolus "0.5 mg" --over "10 min".'),
+    "ack": (HERE + "therapy", "ack", "Acknowledge alarms (this does not clear their cause)."),
+    "check": (HERE + "check", "check", "Check a prescription file, or the connected board."),
+    "plan": (HERE + "plan", "plan", "Show what a prescription will do: rates, steps, refill, flash life."),
+    "upload": (HERE + "upload", "upload", "Put a prescription on the board beside the active one; changes nothing yet."),
+    "activate": (HERE + "upload", "activate", "Make the uploaded prescription the active one."),
+    "log": (HERE + "log", "app", "Pull, show and export the event log."),
+    "plot": (HERE + "plot", "plot", "Draw delivered against programmed volume (SVG or PNG)."),
+    "provision": (HERE + "therapy", "provision", "Make a new board ready for use, once."),
+    "maintenance": (HERE + "therapy", "maintenance", "Stop the firmware and free the MicroPython prompt."),
+    "virtual": (HERE + "virtual", "app", "Start, stop and list virtual boards (no hardware needed)."),
+    "sim": (HERE + "sim", "app", "Move time, cut power, break things and see the truth on a virtual board."),
+}
+
+
+class Commands(LazyGroup):
+    """The commands of `thecal`."""
+
+    table = COMMANDS
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=f"Thecal: bench platform for programmable micro-dose pumps. {NOT_MEDICAL}",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=HELP_NAMES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from thecal_host import __version__
+
+        typer.echo(f"thecal {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def thecal(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The whole command; `version` is handled by its callback."""

@@ -1,0 +1,155 @@
+"""`thecal sim`: time, power, faults and the truth of a virtual board. Invariant: everything here goes over the control channel,
+never over the link the firmware sees.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from thecal_host.cli import exit_codes
+from thecal_host.cli.common import JsonOption, emit, rows_text, span_ms, virtual_board
+from thecal_host.cli.failures import CliError
+from thecal_host.cli.lazy import group
+
+app = group("Move time, cut power, break things and see the truth on a virtual board.")
+BoardOption = Annotated[
+    str, typer.Option("--board", "-b", metavar="NAME", help="Virtual board; default: the only one that runs.")
+]
+AfterOption = Annotated[str, typer.Option("--after", metavar="TIME", help='Not now, but after this much virtual time ("2 h").')]
+
+
+def _after_ms(text: str) -> "int | None":
+    return span_ms(text, "--after:") if text else None
+
+
+def _when(after: str) -> str:
+    return f" in {after} of virtual time" if after else ""
+
+
+@app.command()
+def advance(
+    time: Annotated[str, typer.Argument(metavar="TIME", help='How much virtual time: "24h", "10 min".')],
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let virtual time pass, as fast as the machine allows, then stand still."""
+    from thecal_host import texts
+    from thecal_host.cli.common import Progress
+    from thecal_host.virtual.control import ControlClient
+
+    ms = span_ms(time, "TIME")
+    with ControlClient(virtual_board(board)) as control, Progress("advancing", as_json) as bar:
+        begin = control.status().get("world_ms", 0)
+        done = control.advance(ms, lambda _now_ms, world_ms: bar.update(world_ms - begin, ms))
+    text = f"The board's clock is at {texts.duration(done['now_ms'])}, the world's at {texts.duration(done['world_ms'])}."
+    if done.get("cut"):
+        text += " The power was cut on the way; `thecal sim on` switches it on again."
+    emit(as_json, {"ok": True, **done}, text)
+
+
+@app.command()
+def speed(
+    times: Annotated[int, typer.Argument(metavar="N", help="0: stand still; N: N times real time; -1: as fast as it goes.")],
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let virtual time run by itself, N times real time. Put `--` before a negative number."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        control.speed(times)
+    what = "stands still" if times == 0 else "runs as fast as it goes" if times < 0 else f"runs at {times} times real time"
+    emit(as_json, {"ok": True, "speed": times}, f"Virtual time {what}.")
+
+
+@app.command()
+def inject(
+    fault: Annotated[
+        str, typer.Argument(help='What to break: occlusion, leak, lost_steps, double_steps, ...; "clear" repairs all.')
+    ],
+    value: Annotated[str, typer.Argument(metavar="[VALUE]", help="How much; 0 repairs it.")] = "",
+    after: AfterOption = "",
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Break something in the virtual world, now or later."""
+    from thecal_host.virtual.control import ControlClient
+
+    try:
+        number = int(value) if value else None
+    except ValueError:
+        raise CliError(exit_codes.USAGE, f'VALUE "{value}" is not a whole number.') from None
+    with ControlClient(virtual_board(board)) as control:
+        faults = control.inject(fault, number, after_ms=_after_ms(after))
+    emit(as_json, {"ok": True, "faults": faults}, f"{fault}{_when(after)}. Faults now: {_listed(faults)}.")
+
+
+@app.command()
+def truth(board: BoardOption = "", as_json: JsonOption = False) -> None:
+    """Show what really happened: edges at the motor, volume moved, pressure, flash wear. The firmware cannot see this."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        true = control.truth()
+    emit(as_json, {"ok": True, "truth": true}, rows_text(_flat(true)))
+
+
+@app.command()
+def cut(
+    after: AfterOption = "",
+    flash_op: Annotated[int, typer.Option("--flash-op", min=0, help="Cut at the N-th flash operation from now; 0: by time.")] = 0,
+    phase: Annotated[str, typer.Option("--phase", help="With --flash-op: before, torn or after it.")] = "torn",
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Cut the power: now, after some virtual time, or in the middle of a flash operation."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        done = control.power_cut(after_ms=_after_ms(after), flash_op=flash_op or None, phase=phase)
+    when = f" {phase} flash operation {flash_op} from now" if flash_op else _when(after)
+    emit(as_json, {"ok": True, **done}, f"Power cut{when}.")
+
+
+@app.command(name="on")
+def power_on(after: AfterOption = "", board: BoardOption = "", as_json: JsonOption = False) -> None:
+    """Switch the power on again, after some time without it."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        done = control.power_on(_after_ms(after) or 0)
+    emit(as_json, {"ok": True, **done}, "The power is on" + (f" after {after} without it." if after else "."))
+
+
+@app.command()
+def reset(board: BoardOption = "", as_json: JsonOption = False) -> None:
+    """Pull the reset pin."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        done = control.reset()
+    emit(as_json, {"ok": True, **done}, "The board was reset by its pin.")
+
+
+@app.command()
+def state(board: BoardOption = "", as_json: JsonOption = False) -> None:
+    """Show clock, mode, heap and engine of the virtual board."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        now = control.state()
+    emit(as_json, {"ok": True, "state": now}, rows_text(_flat(now)))
+
+
+def _listed(faults: "dict[str, Any]") -> str:
+    return ", ".join(f"{name} {value}" for name, value in faults.items() if value) or "none"
+
+
+def _flat(data: "dict[str, Any]", prefix: str = "") -> "list[tuple[str, str]]":
+    rows: list[tuple[str, str]] = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, str(value)))
+    return rows

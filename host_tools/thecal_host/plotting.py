@@ -1,0 +1,185 @@
+"""Pictures of a delivery: rate, and cumulative volume programmed against the delivered interval. Invariant: matplotlib is
+imported only here and only when a picture is wanted; every picture carries the line that this is not a medical device, and
+shows delivered volume as a band.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from thecal_host import texts
+from thecal_host.logs.export import write_atomic
+from thecal_host.logs.series import DAY_MS, Series
+
+FOOTER = "Thecal bench platform. Not a medical device. Never for use on people or animals."
+FORMATS = ("svg", "png", "pdf")
+HOUR_MS = 3_600_000
+# Okabe and Ito's palette: told apart with any colour vision, and in print by lightness too.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
+
+
+class PlotUnavailable(Exception):
+    """matplotlib is not installed; the text says how to get it."""
+
+    exit_code = 8
+
+
+class PlotFormat(ValueError):
+    """The file name asks for a format that cannot be written."""
+
+    exit_code = 2
+
+
+def check_format(path: Path) -> str:
+    """The format by the file's ending. PlotFormat when it is none of FORMATS."""
+    ending = path.suffix.lower().lstrip(".")
+    if ending not in FORMATS:
+        raise PlotFormat(
+            f"{path} does not end in {', '.join('.' + name for name in FORMATS)}: the ending chooses the kind of picture."
+        )
+    return ending
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise PlotUnavailable(
+            "Drawing needs matplotlib, which is not installed. Install it with: pip install 'thecal[plot]'"
+        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import figure
+
+    return figure.Figure
+
+
+def save(series: Series, path: Path, title: str = "", newest_ms: int = 0) -> None:
+    """Draw `series` (its newest `newest_ms`, 0: all) into `path`. PlotUnavailable, PlotFormat or StorageError."""
+    write_atomic(path, draw(series, check_format(path), title, newest_ms))
+
+
+def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> bytes:
+    """The picture as bytes of `kind` (one of FORMATS), the same for the same series."""
+    figure_class = _matplotlib()
+    from matplotlib import rc_context
+
+    begin_ms = max(series.begin_ms, series.end_ms - newest_ms) if newest_ms else series.begin_ms
+    with rc_context({"svg.hashsalt": "thecal", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = figure_class(figsize=(9.6, 5.8), layout="constrained")
+        rate, volume = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+        unit_ms, unit = (DAY_MS, "days") if series.end_ms - begin_ms > 4 * DAY_MS else (HOUR_MS, "h")
+
+        def x(t_ms: int) -> float:
+            return (t_ms - begin_ms) / unit_ms
+
+        _draw_rate(rate, series, x)
+        _draw_volume(volume, series, x)
+        _draw_marks(rate, volume, series, begin_ms, x)
+        rate.set_title(title, loc="left", fontsize=10)
+        volume.set_xlabel(
+            f"board time since {'the beginning' if begin_ms == series.begin_ms else 'the beginning of this part'} ({unit})"
+        )
+        volume.set_xlim(0, max(x(series.end_ms), 1e-6))
+        if unit == "h":
+            from matplotlib.ticker import MaxNLocator
+
+            volume.xaxis.set_major_locator(
+                MaxNLocator(nbins=12, steps=[1, 2, 3, 6, 10], integer=series.end_ms - begin_ms > 8 * HOUR_MS)
+            )
+        volume.legend(loc="upper left", frameon=False)
+        figure.supxlabel(FOOTER, fontsize=8, color=GREY)
+        out = io.BytesIO()
+        # no date inside, so that one series gives one file
+        figure.savefig(
+            out,
+            format=kind,
+            dpi=140,
+            metadata={"png": {"Software": "thecal"}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind],
+        )
+    return out.getvalue()
+
+
+def _draw_rate(axes: Any, series: Series, x: Any) -> None:
+    """The programmed rate; a bolus may be hundreds of times basal, so the axis is logarithmic above 1 mL/day when it needs to
+    be."""
+    times = [x(point.t_ms) for point in series.programmed]
+    rates = [point.rate_nl_per_day / 1e6 for point in series.programmed]
+    axes.step(times, rates, where="post", color=BLUE, linewidth=1.2)
+    axes.set_ylabel("programmed rate\n(mL/day)")
+    lowest = min((rate for rate in rates if rate > 0), default=0.0)
+    if lowest and max(rates) > 8 * lowest:
+        axes.set_yscale("symlog", linthresh=lowest, linscale=1)
+        axes.set_ylim(0, max(rates) * 1.6)
+    else:
+        axes.set_ylim(0, max([*rates, 1e-6]) * 1.25)
+    axes.grid(alpha=0.25)
+
+
+def _draw_volume(axes: Any, series: Series, x: Any) -> None:
+    begin_nl = _value_at(series, x)
+    points = [(x(point.t_ms), point.min_nl, point.max_nl) for point in series.delivered]
+    times = [point[0] for point in points]
+    low = [(point[1] - begin_nl[1]) / 1000 for point in points]
+    high = [(point[2] - begin_nl[1]) / 1000 for point in points]
+    axes.fill_between(times, low, high, step="post", color=ORANGE, alpha=0.55, linewidth=0, label="delivered [min, max]")
+    axes.step(times, low, where="post", color=ORANGE, linewidth=0.8)
+    axes.plot(
+        [x(point.t_ms) for point in series.programmed],
+        [(point.volume_nl - begin_nl[0]) / 1000 for point in series.programmed],
+        color=BLUE,
+        linewidth=1.2,
+        label="programmed",
+    )
+    axes.set_ylabel("volume (uL)")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+
+
+def _value_at(series: Series, x: Any) -> tuple[int, int]:
+    """(programmed, delivered min) at the left edge, so that a part of a log begins at zero."""
+    programmed = max((point.volume_nl for point in series.programmed if x(point.t_ms) <= 0), default=0)
+    delivered = max((point.min_nl for point in series.delivered if x(point.t_ms) <= 0), default=0)
+    return programmed, delivered
+
+
+def _draw_marks(rate: Any, volume: Any, series: Series, begin_ms: int, x: Any) -> None:
+    """Boluses as spans, refusals as crosses, power cuts and faults as lines, each kind once in the legend."""
+    named: set[str] = set()
+
+    def once(name: str) -> str:
+        fresh = name not in named
+        named.add(name)
+        return name if fresh else "_" + name
+
+    for bolus in series.boluses:
+        end_ms = bolus.end_ms if bolus.end_ms >= 0 else bolus.t_ms + bolus.duration_ms
+        if end_ms < begin_ms:
+            continue
+        for axes in (rate, volume):
+            axes.axvspan(x(bolus.t_ms), x(max(end_ms, bolus.t_ms + 1)), color=GREEN, alpha=0.3, linewidth=0)
+        volume.plot([x(bolus.t_ms)], [0.02], "^", transform=volume.get_xaxis_transform(), color=GREEN, label=once("bolus"))
+        missing = f"\n({bolus.missing_nl / 1000:g} uL not given)" if bolus.missing_nl else ""
+        rate.annotate(
+            f"{bolus.nl / 1000:g} uL{missing}",
+            (x(bolus.t_ms), 1),
+            xycoords=rate.get_xaxis_transform(),
+            fontsize=7,
+            color=GREEN,
+            va="bottom",
+        )
+    for mark in series.refusals:
+        if mark.t_ms >= begin_ms:
+            volume.plot([x(mark.t_ms)], [0.02], "x", transform=volume.get_xaxis_transform(), color=RED, label=once("refused"))
+    for mark in series.cuts:
+        if mark.t_ms < begin_ms:
+            continue
+        for axes in (rate, volume):
+            axes.axvline(x(mark.t_ms), color=GREY, linestyle="--", linewidth=1)
+        volume.plot(
+            [], [], color=GREY, linestyle="--", linewidth=1, label=once("restart: " + texts.of(texts.RESET_CAUSES, mark.detail))
+        )
+    for mark in series.faults:
+        if mark.t_ms >= begin_ms:
+            for axes in (rate, volume):
+                axes.axvline(x(mark.t_ms), color=RED, linewidth=1)
+            volume.plot([], [], color=RED, linewidth=1, label=once("fault or monitor trip"))

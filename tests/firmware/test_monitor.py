@@ -1,0 +1,106 @@
+"""The second channel on the running pump: what it sees, how fast, and that its trip is for good."""
+
+import pytest
+from harness import Bench, program
+from thecal.core import events, faults, states
+from thecal.core.prescription import pack, program_crc
+from thecal_host import monitor_limits
+from thecal_twin import faults as twin_faults
+
+HOUR = 3_600_000
+
+
+def running() -> Bench:
+    b = Bench().running()
+    b.advance(HOUR)
+    return b
+
+
+@pytest.mark.sr("SR-08")
+def test_a_doubled_step_stream_is_stopped_within_one_chunk() -> None:
+    b = running()
+    before = b.edges()
+    chunk = b.pump.ledger.intent - b.pump.ledger.settled
+    twin_faults.inject(b.world, "double_steps", 1)
+    b.advance(HOUR)
+    assert b.pump.state == states.SAFE
+    assert b.pump.fault == faults.MONITOR_TRIPPED
+    assert b.pump.monitor.tripped == faults.TRIP_INTENT
+    assert not b.world.en
+    assert b.edges() - before <= 2 * chunk  # against 969 that two hours' worth would be
+    stopped = b.edges()
+    b.advance(HOUR)
+    assert b.edges() == stopped
+
+
+@pytest.mark.sr("SR-08")
+def test_without_the_monitor_nothing_stops_the_doubled_stream() -> None:
+    """The test above can fail: with the monitor deaf the pump delivers twice the dose."""
+    b = running()
+    before = b.edges()
+    b.pump.monitor._counter = type("Deaf", (), {"read": staticmethod(lambda: 0)})()
+    b.pump.monitor._zero = 0
+    twin_faults.inject(b.world, "double_steps", 1)
+    b.advance(HOUR)
+    assert b.pump.state == states.INFUSING
+    assert b.edges() - before > 900
+
+
+@pytest.mark.sr("SR-08")
+def test_the_trip_survives_resets() -> None:
+    b = running()
+    twin_faults.inject(b.world, "double_steps", 1)
+    b.advance(HOUR)
+    b.restart()
+    assert b.pump.state == states.SAFE
+    assert b.pump.fault == faults.MONITOR_TRIPPED
+    answer = b.command("start")
+    assert (answer["r"], answer["k"], answer["v"]) == (1, 16, faults.MONITOR_TRIPPED)
+    assert [r.detail for r in b.log() if r.code == events.FAULT] == [faults.MONITOR_TRIPPED, faults.MONITOR_TRIPPED]
+
+
+@pytest.mark.sr("SR-08")
+def test_delivery_gone_mad_with_valid_intents_meets_the_envelope() -> None:
+    """Delivery believes in ten times the rate and writes honest intents for it; the monitor's own file knows better."""
+    b = running()
+    b.pump.delivery._acc.set_rate(4_800_000)
+    before = b.edges()
+    b.advance(HOUR)
+    assert b.pump.monitor.tripped == faults.TRIP_ENVELOPE
+    assert b.pump.state == states.SAFE
+    limits = b.pump.monitor.decode(b.pump.monitor.blob())
+    assert b.edges() - before <= 2 * (limits["basal"] + limits["bolus"])
+
+
+@pytest.mark.sr("SR-08")
+def test_windows_of_the_monitor_hold_without_those_of_the_gate() -> None:
+    """A limits file with a small 1 h window of its own: the envelope alone would let this pass."""
+    b = Bench()
+    fields = program()
+    small = monitor_limits.encode({**fields, "limit_1h_nl": 8_256}, program_crc(pack(fields)))
+    limits = b.pump.monitor.decode(small)
+    assert limits["max_1h"] < 250 < limits["basal"] * 4
+    b.activate(fields, small)
+    b.command("start")
+    b.advance(HOUR)
+    assert b.pump.monitor.tripped == faults.TRIP_WINDOW
+    assert limits["max_1h"] < b.edges() <= limits["max_1h"] + 2
+
+
+@pytest.mark.sr("SR-08")
+def test_an_unreadable_ledger_trips() -> None:
+    b = running()
+    b.image.fs.remove("/ledger")
+    b.pump.store.replace = lambda path, data: None  # delivery believes its writes
+    b.advance(HOUR)
+    assert b.pump.monitor.tripped == faults.TRIP_UNREADABLE
+    assert not b.world.en
+
+
+def test_a_day_with_boluses_trips_nothing() -> None:
+    b = running()
+    for _ in range(4):
+        assert b.command("bolus", nl=40_000, ms=600_000)["r"] == 0
+        b.advance(5 * HOUR)
+    assert b.pump.monitor.tripped == 0
+    assert b.pump.fault == 0
