@@ -64,7 +64,7 @@ def test_delivered_volume_is_exact_and_lost_steps_do_not_deliver() -> None:
 
 
 def test_an_empty_reservoir_gives_no_more() -> None:
-    world = chip.make_world({"mechanics": {"step_pl_per_million": 10**12, "reservoir_nl": 5000}})
+    world = chip.make_world({"mechanics": {"step_pl_per_million": 10**9, "reservoir_nl": 5000}})
     world.set_pin(4, 0)
     world.pulser.start(10_000, 0, 10_000_000)
     world.go(60_000_000)

@@ -5,13 +5,17 @@ them all the same.
 """
 
 import json
+import time
 
 from thecal_host.flashing.bundle import MANIFEST, PACKAGE, Bundle
 from thecal_host.flashing.errors import WrongBoard
 from thecal_host.flashing.install import Installed, Progress
+from thecal_host.virtual.board import BOOTING
 from thecal_host.virtual.control import ControlClient
+from thecal_host.virtual.errors import VirtualError
 from thecal_host.virtual.registry import RunningBoard
 
+UP_S = 15.0
 NOTICE = "This virtual board runs under CPython and has no MicroPython prompt: the files were put into its flash image directly, not by mpremote."
 
 
@@ -37,10 +41,19 @@ def install(bundle: Bundle, board: RunningBoard, progress: "Progress | None" = N
         else:
             done.copied, done.copied_bytes = [], 0
             done.unchanged.append(MANIFEST)
-        control.settle()
+        wait_until_up(control)
     if progress:
         progress(done.copied_bytes, done.copied_bytes, "")
     return done
+
+
+def wait_until_up(control: ControlClient) -> None:
+    """Until the board has booted, however often it was reset on the way. VirtualError when it takes too long."""
+    until = time.monotonic() + UP_S
+    while control.status()["phase"] == BOOTING:
+        if time.monotonic() > until:
+            raise VirtualError(f"The virtual board '{control.board.name}' does not start. Stop it and start it again.")
+        time.sleep(0.02)
 
 
 def _listed(manifest: bytes) -> dict[str, str]:

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 
 from thecal_host.flashing import bundle, install, offline, way
 from thecal_host.flashing.begin import Begun, begin
+from thecal_host.flashing.errors import NotReachable
 from thecal_host.flashing.install import Installed
 from thecal_host.flashing.tool import Mpremote
 from thecal_host.link.types import Hello
+from thecal_host.virtual.board import BOOTING
 from thecal_host.virtual.child import CPYTHON
 from thecal_host.virtual.control import ControlClient
 
 BACK_S = 15.0
+GONE_S = 0.5  # a reset comes up to 0.1 s after mpremote's call for it; what is sent before would land in the prompt
+POLL_S = 0.02
 
 Progress = Callable[[str, int, int], None]  # what is going on, done, total
 
@@ -51,10 +55,11 @@ def flash(
     tell("Looking at the board", 0, 0)
     without_prompt = virtual is not None and virtual.engine == CPYTHON
     tool = None if without_prompt else Mpremote(port)
+    boots = _boots(virtual)
     hello = way.free_the_prompt(port, confirm)
     board = way.choose_board(board_name, hello, virtual)
     if hello is not None:
-        _settle(port, virtual)
+        _wait_for_reset(port, virtual, boots)
     if tool is None:
         assert virtual is not None
         made = _compile(board or way.board_by_look("linux", "", port), tell)
@@ -66,9 +71,10 @@ def flash(
         install.check_board(made, present, port, force)
         done = install.install(made, tool, present, lambda part, total, path: tell(f"Copying {path}", part, total), force)
         tell("Starting the firmware", 0, 0)
+        boots = _boots(virtual)
         install.reset(tool)
+        _wait_for_reset(port, virtual, boots)
     tell("Waiting for the self-test", 0, 0)
-    _settle(port, virtual)
     begun = begin(port, virtual is not None, nothing_delivered)
     if begun.provisioned:
         notes.append(begun.provisioned)
@@ -85,11 +91,26 @@ def _version(hello: "Hello | None") -> str:
     return "" if hello is None else bundle.version_text(hello.firmware)
 
 
-def _settle(port: str, virtual: "way.RunningBoard | None") -> None:
-    """Until the board has reset: a virtual one says so, of a real one the port comes back."""
-    if virtual is not None:
-        with ControlClient(virtual) as control:
-            control.settle()
+def _boots(virtual: "way.RunningBoard | None") -> int:
+    """How often a virtual board has booted; 0 for a real one."""
+    if virtual is None:
+        return 0
+    with ControlClient(virtual) as control:
+        return int(control.status()["boots"])
+
+
+def _wait_for_reset(port: str, virtual: "way.RunningBoard | None", boots: int) -> None:
+    """Until the board has been reset: a virtual one says so, of a real one the port comes back. NotReachable."""
+    if virtual is None:
+        time.sleep(GONE_S)
+        way.wait_for_port(port, BACK_S)
         return
-    time.sleep(0.3)  # the reset comes after the answer; a USB port needs a moment to go
-    way.wait_for_port(port, BACK_S)
+    until = time.monotonic() + BACK_S
+    with ControlClient(virtual) as control:
+        while True:
+            status = control.status()
+            if status["boots"] > boots and status["phase"] != BOOTING:
+                return
+            if time.monotonic() > until:
+                raise NotReachable(f"The virtual board on {port} does not restart. Stop it (`thecal virtual stop`), start it, and flash again.")
+            time.sleep(POLL_S)

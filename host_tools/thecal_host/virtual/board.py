@@ -69,12 +69,13 @@ class VirtualDevice:
 
     # boots
 
-    def spawn(self, cause: int, raw: bool = False, no_program: bool = False) -> None:
+    def spawn(self, cause: int, raw: bool = False, no_program: bool = False, soft: bool = False) -> None:
         """Start a boot from the saved world; `raw` ends in the raw REPL, `no_program` at its prompt, both without main.py."""
         boot = dict(self.saved.dump)
         mode = 0 if self.speed == 0 or self.left_us is not None else 3 if self.speed < 0 else 1
         boot.update(image=str(self.image), seed=self.seed, params=self.params, cause=cause, mode=mode, speed=max(self.speed, 1))
         boot["raw"] = 1 if raw or no_program else 0
+        boot["soft"] = 1 if soft else 0  # only the interpreter starts anew: pins keep their level
         self._raw = raw
         self._repl = ReplTracker()
         self._newlines = Newlines()
@@ -129,7 +130,6 @@ class VirtualDevice:
         self.collect()
         if self.child is not None:
             self._end_child()
-        self.saved.dump["en"] = 0
         self.saved.write()
         self.spawn(CAUSE_PIN)
 
@@ -176,7 +176,6 @@ class VirtualDevice:
             self.left_us = message.get("left_us")
             self._drain(child)
             self._end_child()
-            self.saved.dump["en"] = 0
             self.saved.write()
             self.spawn(int(message["cause"]))
         elif what == "cut":
@@ -230,9 +229,9 @@ class VirtualDevice:
             self._event({"ev": "off", "now_ms": 0, "world_ms": self.saved.world_us // 1000})
         elif code == 0:
             self._output(b"\r\nMPY: soft reboot\r\n")
-            self.spawn(CAUSE_COMMANDED, raw=self._repl.raw)
+            self.spawn(CAUSE_COMMANDED, raw=self._repl.raw, soft=True)
         elif code == -signal.SIGINT:  # the prompt came just as the signal did: what was meant is a prompt
-            self.spawn(CAUSE_COMMANDED, raw=self._repl.raw, no_program=True)
+            self.spawn(CAUSE_COMMANDED, raw=self._repl.raw, no_program=True, soft=True)
         else:
             self._output(b"\r\nThe board's interpreter ended unexpectedly; it starts again.\r\n")
             self.spawn(CAUSE_UNKNOWN)
@@ -264,7 +263,7 @@ class VirtualDevice:
                 child.write(piece)
                 self._hold_until = time.monotonic() + GRACE_S
                 continue
-            if self.phase == REPL and self._repl.idle:
+            if self.phase == REPL and (self._repl.idle or self.engine == CPYTHON):  # nothing runs in that engine then
                 del self._held[:1]
                 child.write(CTRL_C)
                 continue
@@ -273,8 +272,6 @@ class VirtualDevice:
             if child.interrupt():
                 while self._held[:1] == CTRL_C:
                     del self._held[:1]
-                if self.engine == CPYTHON and self.phase == REPL:
-                    continue
             self._hold_until = time.monotonic() + GRACE_S
             return
 

@@ -238,6 +238,12 @@ class Requests:
         else:
             request.refuse(str(message.get("error", "The board refused.")))
 
+    def _ask_again(self) -> None:
+        """What the boot that ended had not answered, it had not done: back to the front of the queue."""
+        lost = [request for _, request in sorted(self._asked.items()) if request is not self._advance]
+        self._asked.clear()
+        self._waiting = lost + self._waiting
+
     def _on_settled(self) -> None:
         """The firmware is up, or the REPL is there: whoever waited for that has an answer, and an advance goes on."""
         device = self.device
@@ -245,10 +251,7 @@ class Requests:
             request.answer({"phase": device.phase, "world_ms": device.saved.world_us // 1000})
         self._settling.clear()
         advance, left_us = self._advance, device.left_us
-        asked, self._asked = self._asked, {}
-        for request in asked.values():
-            if request is not advance:
-                request.refuse("The board was reset before it answered.")
+        self._ask_again()
         if advance is None:
             return
         if device.phase == vb.FIRMWARE and left_us is not None:
@@ -262,14 +265,13 @@ class Requests:
 
     def _on_off(self, message: dict[str, Any]) -> None:
         now = {"cut": True, "now_ms": message["now_ms"], "world_ms": message["world_ms"]}
-        for request in self._asked.values():
+        for number, request in list(self._asked.items()):
             if request is self._advance or request.cmd == "power":
                 request.answer(now)
-            else:
-                request.refuse("The power was cut before the board answered.")
+                del self._asked[number]
+        self._ask_again()
         for request in self._settling:
             request.refuse("The board went off while it started.")
-        self._asked.clear()
         self._settling.clear()
         self._advance = None
 

@@ -89,7 +89,7 @@ class World:
         self.plant.load(boot.get("plant", {}))
         if self.cause == CAUSE_POWER:
             self.plant.power_off_until(self.base)
-        if boot.get("en"):  # pads keep their level over a soft reset, over nothing else
+        if boot.get("soft") and boot.get("en"):  # pads keep their level over a soft reset, over nothing else
             self.levels[self.en_pin] = self.en_active
         for name in boot.get("faults", {}):
             self.faults[name] = boot["faults"][name]
