@@ -50,10 +50,17 @@ def start(config, board=None):
     return pump, supervisor
 
 
+def collect_often(on):
+    """Collect garbage every few kB (MicroPython only), or when the heap is full."""
+    if hasattr(gc, "threshold"):
+        gc.threshold(16384 if on else -1)
+
+
 def main():
     """Stage 5: the loop, for ever; or, in a maintenance boot, the REPL with EN off and no watchdog armed."""
     from thecal.drivers import load_config, open_board
 
+    collect_often(True)  # so that what start-up throws away leaves no holes between what stays: later reads need a few kB in one piece
     config = load_config()
     board = open_board(config)
     board.enable.set(False)
@@ -61,6 +68,7 @@ def main():
         print("Thecal: maintenance, REPL free")
         return
     _pump, supervisor = start(config, board)
+    collect_often(False)
     supervisor.run()
 
 

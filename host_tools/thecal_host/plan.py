@@ -139,7 +139,10 @@ def make_plan(fields: dict[str, int | str], limits: dict[str, int] | None = None
     bolus_nl = max(0, min(boluses * number["max_bolus_nl"], number["limit_24h_nl"] - rate))
     chunk_steps = max(1, chunk * PL_PER_MILLION_IN_NL // step)
     steps_per_day = rate * PL_PER_MILLION_IN_NL // step
-    chunks = -(-(rate + bolus_nl) * PL_PER_MILLION_IN_NL // (chunk_steps * step))
+    lease = min(LEASE_STEPS_MAX, max(1, chunk_steps // 2), -(-rate * PL_PER_MILLION_IN_NL // (step * DAY_S)))
+    # the next chunk is made durable while the last lease of this one is in flight, so a write takes the intent on by a lease less
+    gain_steps = max(1, chunk_steps - lease)
+    chunks = -(-(rate + bolus_nl) * PL_PER_MILLION_IN_NL // (gain_steps * step))
     usable = number["reservoir_nl"] - number["reservoir_low_nl"]
     return Plan(
         name=str(fields["name"]),
@@ -153,8 +156,8 @@ def make_plan(fields: dict[str, int | str], limits: dict[str, int] | None = None
         ms_per_step=DAY_S * 1000 * step // (rate * PL_PER_MILLION_IN_NL),
         chunk_nl=chunk,
         chunk_steps=chunk_steps,
-        chunk_s=DAY_S * chunk_steps * step // (rate * PL_PER_MILLION_IN_NL),
-        lease_steps=min(LEASE_STEPS_MAX, -(-rate * PL_PER_MILLION_IN_NL // (step * DAY_S))),
+        chunk_s=DAY_S * gain_steps * step // (rate * PL_PER_MILLION_IN_NL),
+        lease_steps=lease,
         chunks_per_day=chunks,
         flash=therapy_wear(chunks, boluses, limits.get("flash_blocks", BLOCKS), limits.get("flash_cycles", CYCLES)),
         refill_days_tenths=_refill_tenths(usable, rate, 0),

@@ -65,8 +65,8 @@ def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> byte
 
     begin_ms = max(series.begin_ms, series.end_ms - newest_ms) if newest_ms else series.begin_ms
     with rc_context({"svg.hashsalt": "thecal", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = figure_class(figsize=(9.6, 5.8), layout="constrained")
-        rate, volume = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+        figure = figure_class(figsize=(9.6, 6.8), layout="constrained")
+        rate, volume, off = figure.subplots(3, 1, sharex=True, height_ratios=(2, 4, 2))
         unit_ms, unit = (DAY_MS, "days") if series.end_ms - begin_ms > 4 * DAY_MS else (HOUR_MS, "h")
 
         def x(t_ms: int) -> float:
@@ -74,19 +74,20 @@ def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> byte
 
         _draw_rate(rate, series, x)
         _draw_volume(volume, series, x)
-        _draw_marks(rate, volume, series, begin_ms, x)
-        rate.set_title(title, loc="left", fontsize=10)
-        volume.set_xlabel(
+        _draw_difference(off, series, x)
+        _draw_marks((rate, volume, off), series, begin_ms, x)
+        figure.suptitle(title, fontsize=10)
+        off.set_xlabel(
             f"board time since {'the beginning' if begin_ms == series.begin_ms else 'the beginning of this part'} ({unit})"
         )
         volume.set_xlim(0, max(x(series.end_ms), 1e-6))
         if unit == "h":
             from matplotlib.ticker import MaxNLocator
 
-            volume.xaxis.set_major_locator(
+            off.xaxis.set_major_locator(
                 MaxNLocator(nbins=12, steps=[1, 2, 3, 6, 10], integer=series.end_ms - begin_ms > 8 * HOUR_MS)
             )
-        volume.legend(loc="upper left", frameon=False)
+        volume.legend(loc="lower right", frameon=False)
         figure.supxlabel(FOOTER, fontsize=8, color=GREY)
         out = io.BytesIO()
         # no date inside, so that one series gives one file
@@ -100,18 +101,20 @@ def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> byte
 
 
 def _draw_rate(axes: Any, series: Series, x: Any) -> None:
-    """The programmed rate; a bolus may be hundreds of times basal, so the axis is logarithmic above 1 mL/day when it needs to
-    be."""
+    """The programmed rate; where a bolus is many times basal the axis is logarithmic, so that basal stays visible."""
+    from matplotlib.ticker import ScalarFormatter
+
     times = [x(point.t_ms) for point in series.programmed]
     rates = [point.rate_nl_per_day / 1e6 for point in series.programmed]
     axes.step(times, rates, where="post", color=BLUE, linewidth=1.2)
-    axes.set_ylabel("programmed rate\n(mL/day)")
+    axes.set_ylabel("programmed\nrate (mL/day)")
     lowest = min((rate for rate in rates if rate > 0), default=0.0)
-    if lowest and max(rates) > 8 * lowest:
+    if lowest and max(rates) > 30 * lowest:
         axes.set_yscale("symlog", linthresh=lowest, linscale=1)
+        axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.set_ylim(0, max(rates) * 1.6)
     else:
-        axes.set_ylim(0, max([*rates, 1e-6]) * 1.25)
+        axes.set_ylim(0, max([*rates, 1e-6]) * 1.2)
     axes.grid(alpha=0.25)
 
 
@@ -135,6 +138,19 @@ def _draw_volume(axes: Any, series: Series, x: Any) -> None:
     axes.grid(alpha=0.25)
 
 
+def _draw_difference(axes: Any, series: Series, x: Any) -> None:
+    """Delivered less programmed at the moments the log bounds: the band always contains the truth, so zero should lie in it."""
+    begin = _value_at(series, x)
+    base = begin[1] - begin[0]
+    times = [x(point.t_ms) for point in series.delivered]
+    low = [(point.min_nl - series.programmed_at(point.t_ms) - base) / 1000 for point in series.delivered]
+    high = [(point.max_nl - series.programmed_at(point.t_ms) - base) / 1000 for point in series.delivered]
+    axes.fill_between(times, low, high, color=ORANGE, alpha=0.55, linewidth=0)
+    axes.axhline(0, color=BLUE, linewidth=1)
+    axes.set_ylabel("delivered less\nprogrammed (uL)")
+    axes.grid(alpha=0.25)
+
+
 def _value_at(series: Series, x: Any) -> tuple[int, int]:
     """(programmed, delivered min) at the left edge, so that a part of a log begins at zero."""
     programmed = max((point.volume_nl for point in series.programmed if x(point.t_ms) <= 0), default=0)
@@ -142,8 +158,9 @@ def _value_at(series: Series, x: Any) -> tuple[int, int]:
     return programmed, delivered
 
 
-def _draw_marks(rate: Any, volume: Any, series: Series, begin_ms: int, x: Any) -> None:
-    """Boluses as spans, refusals as crosses, power cuts and faults as lines, each kind once in the legend."""
+def _draw_marks(panels: tuple[Any, Any, Any], series: Series, begin_ms: int, x: Any) -> None:
+    """Boluses as spans, refusals as crosses, restarts and faults as lines over all panels, each kind once in the legend."""
+    rate, volume, _off = panels
     named: set[str] = set()
 
     def once(name: str) -> str:
@@ -155,31 +172,19 @@ def _draw_marks(rate: Any, volume: Any, series: Series, begin_ms: int, x: Any) -
         end_ms = bolus.end_ms if bolus.end_ms >= 0 else bolus.t_ms + bolus.duration_ms
         if end_ms < begin_ms:
             continue
-        for axes in (rate, volume):
+        for axes in panels:
             axes.axvspan(x(bolus.t_ms), x(max(end_ms, bolus.t_ms + 1)), color=GREEN, alpha=0.3, linewidth=0)
-        volume.plot([x(bolus.t_ms)], [0.02], "^", transform=volume.get_xaxis_transform(), color=GREEN, label=once("bolus"))
-        missing = f"\n({bolus.missing_nl / 1000:g} uL not given)" if bolus.missing_nl else ""
-        rate.annotate(
-            f"{bolus.nl / 1000:g} uL{missing}",
-            (x(bolus.t_ms), 1),
-            xycoords=rate.get_xaxis_transform(),
-            fontsize=7,
-            color=GREEN,
-            va="bottom",
-        )
+        volume.plot([x(bolus.t_ms)], [0.03], "^", transform=volume.get_xaxis_transform(), color=GREEN, label=once("bolus"))
+        missing = f" ({bolus.missing_nl / 1000:g} uL not given)" if bolus.missing_nl else ""
+        place = {"xycoords": rate.get_xaxis_transform(), "fontsize": 7, "color": GREEN, "va": "bottom"}
+        rate.annotate(f"{bolus.nl / 1000:g} uL{missing}", (x(bolus.t_ms), 1), **place)
     for mark in series.refusals:
         if mark.t_ms >= begin_ms:
-            volume.plot([x(mark.t_ms)], [0.02], "x", transform=volume.get_xaxis_transform(), color=RED, label=once("refused"))
-    for mark in series.cuts:
-        if mark.t_ms < begin_ms:
-            continue
-        for axes in (rate, volume):
-            axes.axvline(x(mark.t_ms), color=GREY, linestyle="--", linewidth=1)
-        volume.plot(
-            [], [], color=GREY, linestyle="--", linewidth=1, label=once("restart: " + texts.of(texts.RESET_CAUSES, mark.detail))
-        )
-    for mark in series.faults:
+            volume.plot([x(mark.t_ms)], [0.03], "x", transform=volume.get_xaxis_transform(), color=RED, label=once("refused"))
+    lines = [(mark, GREY, "--", "restart: " + texts.of(texts.RESET_CAUSES, mark.detail)) for mark in series.cuts]
+    lines += [(mark, RED, "-", "fault or monitor trip") for mark in series.faults]
+    for mark, colour, style, name in lines:
         if mark.t_ms >= begin_ms:
-            for axes in (rate, volume):
-                axes.axvline(x(mark.t_ms), color=RED, linewidth=1)
-            volume.plot([], [], color=RED, linewidth=1, label=once("fault or monitor trip"))
+            for axes in panels:
+                axes.axvline(x(mark.t_ms), color=colour, linestyle=style, linewidth=1)
+            volume.plot([], [], color=colour, linestyle=style, linewidth=1, label=once(name))

@@ -34,8 +34,8 @@ def test_by_hand() -> None:
     assert (plan.steps_per_day, plan.ms_per_step, plan.step_pl, plan.lease_steps) == (86_400, 1_000, 1_000, 1)
     assert plan.step_pg == 1_000  # 1 nL of 1 mg/mL is 1 ng
     assert plan.dose_ng_per_day == 86_400
-    assert (plan.chunk_steps, plan.chunk_s) == (144, 144)
-    assert plan.chunks_per_day == 739  # (86,400 + 20,000) / 144, rounded up
+    assert (plan.chunk_steps, plan.chunk_s) == (144, 143)  # a lease less: the next chunk is opened during it
+    assert plan.chunks_per_day == 745  # (86,400 + 20,000) / 143, rounded up
     assert (len(plan.points), plan.points[-1].steps, plan.points[-1].t_ms) == (97, 86_400, 86_400_000)
 
 
@@ -100,10 +100,10 @@ def test_a_short_flash_life_is_said() -> None:
 
 # --- flash model --------------------------------------------------------------------------------------------------------------
 def test_flash_model_by_hand() -> None:
-    """1000 ledger writes and 100 flushes are 405 erases: 352 x 100,000 / (5 x 405 x 365.25) = 47.59 years."""
+    """1000 ledger writes and 100 flushes are 605 erases: 352 x 100,000 / (5 x 605 x 365.25) = 31.86 years."""
     life = flash_life.flash_life(1000, 100)
-    assert life.erases_per_day_milli == 405_000
-    assert (life.years_tenths, life.years_text, life.long_enough) == (475, "47.5 years", True)
+    assert life.erases_per_day_milli == 605_000
+    assert (life.years_tenths, life.years_text, life.long_enough) == (318, "31.8 years", True)
 
 
 def test_flash_model_at_the_known_rule() -> None:

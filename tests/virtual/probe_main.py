@@ -1,7 +1,7 @@
 """A small stand-in for the firmware: steps on a grid, writes a file now and then, echoes serial, and obeys one-letter commands.
 
-Runs on the board of the tests (as its /main.py), so it is MicroPython too. Letters: X ends, E raises, R resets, M resets with a flag,
-H holds the CPU, W waits without feeding the watchdog.
+Runs on the board of the tests (as its /main.py), so it is MicroPython too. Letters: X ends, E raises, R resets, M resets with a
+flag, W stops feeding the watchdog.
 """
 
 from thecal.drivers import open_board

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from thecal.drivers.virtual import VirtualBoard
 from thecal_twin import chip, clock, faults
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from thecal_host.virtual import rom
 from thecal_host.virtual.child import micropython_here
 from thecal_host.virtual.errors import VirtualError

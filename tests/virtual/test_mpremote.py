@@ -1,5 +1,6 @@
-"""Stock mpremote on a virtual board, over the pseudo-terminal and over TCP, as on a Pico. Needs the MicroPython VM; without it the
-same requests must end in a plain error of mpremote, and the board must stay up.
+"""Stock mpremote on a virtual board, over the pseudo-terminal and over TCP, as on a Pico.
+
+These need the MicroPython VM and are not there without it; what the other engine does instead is tested at the end.
 """
 
 import os
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import pytest
 from virtual_boards import ENGINES, PROBE, Line, firmware_files, running
-from thecal_host.virtual.child import MICROPYTHON, micropython_here
+
+from thecal_host.virtual.child import micropython_here
 
 
 def mpremote(port: str, *words: str, timeout_s: float = 30) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", port, *words], capture_output=True, text=True, timeout=timeout_s, check=False
+        [sys.executable, "-m", "mpremote", "connect", port, *words],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -145,6 +151,3 @@ def test_the_engine_without_a_repl_says_so(tmp_path: Path) -> None:
         assert b"no REPL" in line.until(b"starts it again.\r\n")
         client.put_files({"/main.py": b"print('hello from', 'flash')\n"})
         line.until(b"hello from flash\r\n")
-
-
-assert MICROPYTHON in ENGINES or not micropython_here()

@@ -4,6 +4,7 @@ import math
 import random
 
 import pytest
+
 from thecal_host.virtual import rom
 from thecal_twin import chip, faults
 from thecal_twin.hydraulics import ONE, decay, relax

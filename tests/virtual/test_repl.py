@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from thecal_host.virtual.lines import LineClosed, LineSocket
 from thecal_host.virtual.repl import Newlines, ReplTracker
 

@@ -1,4 +1,4 @@
-"""Running virtual boards for the tests of this folder: real processes, one state folder a test session, always stopped at the end."""
+"""Running virtual boards for the tests of this folder: real processes, each in its own folder, always stopped at the end."""
 
 import contextlib
 import json
@@ -58,7 +58,9 @@ class Line:
 
 
 @contextlib.contextmanager
-def running(folder: Path, engine: str, files: dict[str, bytes] | None = None, **options: Any) -> Iterator[tuple[RunningBoard, ControlClient]]:
+def running(
+    folder: Path, engine: str, files: dict[str, bytes] | None = None, **options: Any
+) -> Iterator[tuple[RunningBoard, ControlClient]]:
     """A started board in a state folder of its own, with `files` on its flash."""
     before = os.environ.get("THECAL_STATE_DIR")
     os.environ["THECAL_STATE_DIR"] = str(folder)

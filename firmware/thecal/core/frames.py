@@ -31,18 +31,15 @@ TYPES = (REQUEST, RESPONSE, DATA, ACK, BLOB, LOG)
 def cobs_encode(raw: bytes) -> bytearray:
     """Consistent Overhead Byte Stuffing (Cheshire and Baker 1999) of at most 253 bytes: no zero byte inside, one byte longer."""
     out = bytearray(1)
+    out.extend(raw)
     mark = 0
-    run = 1
-    for byte in raw:
-        if byte:
-            out.append(byte)
-            run += 1
-        else:
-            out[mark] = run
-            mark = len(out)
-            out.append(0)
-            run = 1
-    out[mark] = run
+    at = 0
+    for byte in raw:  # only the zeros are touched: the log is pulled at the speed of this loop
+        at += 1
+        if not byte:
+            out[mark] = at - mark
+            mark = at
+    out[mark] = at + 1 - mark
     return out
 
 

@@ -1,9 +1,9 @@
 """The program of a pump: one field table, one validator, one byte form, used by host and board. SPEC.md section 7 has the bytes.
 
-Invariant: a program that `validate` passes can be delivered by the part it names, and no limit narrows its basal rate (but each power
-cut may: it adds a chunk that counts and was perhaps not delivered);
-`unpack` answers any bytes at all with fields inside the table or with one ProgramError. Problems are codes with tag, value
-and limit; their sentences live on the host (thecal_host/prescription_texts.py).
+Invariant: a program that `validate` passes can be delivered by the part it names, and no limit narrows its basal rate (each power
+cut may: it adds one chunk that counts as delivered and perhaps was not). `unpack` answers any bytes at all with fields inside the
+table or with one ProgramError. Problems are codes with tag, value and limit; their sentences live on the host
+(thecal_host/prescription_texts.py).
 """
 
 from thecal.core.codec import U24, U32, crc32, get, put, seal, unseal

@@ -1,7 +1,8 @@
 """The board's own monotonic clock: 64 bits, made from the microsecond timer by adding up differences.
 
-Invariant: never runs backwards and never loses a wrap, as long as it is read once in 8.9 minutes (the loop does so every few seconds).
-Milliseconds are kept apart from the rest below one, so that they stay small integers, without garbage, for the first twelve days.
+Invariant: it never runs backwards and never loses a wrap, as long as it is read once in 8.9 minutes (the loop does so every
+few seconds). Milliseconds are kept apart from the rest below one, so that they stay small integers, without garbage, for the
+first twelve days.
 """
 
 from time import ticks_diff, ticks_us

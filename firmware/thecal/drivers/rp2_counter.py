@@ -1,11 +1,13 @@
-"""Counts the rising edges on `step_sense` in hardware, on the other PIO block than the step generator: what really left the STEP pin.
+"""Counts the rising edges on `step_sense` in hardware, on the other PIO block than the step generator: what really left the
+STEP pin.
 
-Invariant: every edge with at least three clock cycles low and high is counted once, however long nobody reads; the 32-bit register is extended
-here, which needs one read per 2^32 edges (49 days at 1000 a second).
+Invariant: every edge with at least three clock cycles low and high is counted once, however long nobody reads. The 32-bit
+register is extended here, which needs one read per 2^32 edges (49 days at 1000 a second).
 """
 
 import machine
 import rp2
+
 from thecal.core.compat import const
 
 try:
@@ -33,7 +35,8 @@ def count_program():
 
 
 class Counter:
-    """Seam `Counter` on pin `sense_pin`; takes state machine 4 (PIO block 1). The pull-down makes a missing jumper read as no edge at all."""
+    """Seam `Counter` on pin `sense_pin`; takes state machine 4 (PIO block 1). Its pull-down makes a missing jumper read as no
+    edge at all."""
 
     def __init__(self, sense_pin: int) -> None:
         pin = machine.Pin(sense_pin, machine.Pin.IN, machine.Pin.PULL_DOWN)

@@ -1,17 +1,21 @@
-"""The hardware half of a lease on the RP2040: one PIO state machine that emits a finite batch of STEP pulses on an exact time grid.
+"""The hardware half of a lease on the RP2040: one PIO state machine that emits a finite batch of STEP pulses on an exact time
+grid.
 
-Invariant: it holds at most one lease; all four words of a lease must be there before its first pulse, exactly `count` pulses follow, then it
-stalls low by itself. A hung CPU, a half-written command or a dead metronome give no further pulse.
+Invariant: it holds at most one lease. All four words of a lease must be there before its first pulse; exactly `count` pulses
+follow, then it stalls low by itself. A hung CPU, a half-written command or a dead metronome give no further pulse.
 
-A second machine, the metronome, ticks every millisecond in step with the microsecond timer (one crystal drives both). A lease waits for a tick
-and counts its own delay from there, so its first edge is exact to the clock cycle whatever interrupts, flash writes or the collector did to the
-CPU before. Periods are whole cycles, rounded to nearest, and each lease is placed anew in absolute time: an error never outlives its lease.
+A second machine, the metronome, ticks every millisecond in step with the microsecond timer (one crystal drives both). A lease
+waits for a tick and counts its own delay from there, so its first edge is exact to the clock cycle whatever interrupts, flash
+writes or the collector did to the CPU before. Periods are whole cycles, rounded to nearest, and each lease is placed anew in
+absolute time: an error never outlives its lease.
 """
+
+from time import ticks_add, ticks_diff, ticks_us
 
 import machine
 import rp2
+
 from thecal.core.compat import const
-from time import ticks_add, ticks_diff, ticks_us
 
 try:
     from typing import TYPE_CHECKING
@@ -29,7 +33,7 @@ TICK_OVERHEAD = const(11)
 GUARD_US = const(300)  # too near to the next tick to be sure to load before it
 MARGIN_US = const(60)  # the four words are written within this, interrupts off
 WORD_MAX = const(0xFFFF_FFFF)
-TRIES = const(50)
+TRIES = const(200)  # looks at the clock while the tick is too near: about 2 ms
 _SET_PINS_LOW = const(0xE000)  # set(pins, 0)
 _PULL_NOBLOCK = const(0x8080)  # pull(noblock)
 
@@ -44,7 +48,7 @@ def step_program():
     pull(block)  # pulses after the first
     mov(x, osr)
     pull(block)  # high cycles; they stay in OSR
-    wait(1, irq, 4)
+    wait(1, irq, 4)  # pyright: ignore[reportArgumentType] - the stubs know irq as an instruction only
     label("low")
     jmp(y_dec, "low")
     set(pins, 1)
@@ -72,7 +76,8 @@ def metronome_program():
 def words(count: int, span_us: int, delay_us: int, cycles_per_us: int) -> "tuple[int, int, int, int]":
     """The four words of a lease: first edge `delay_us` >= 0 after the tick, last edge `span_us` after the first.
 
-    ValueError when there is no pulse in it, when it is faster than the pulse width allows, or too long for a word (34 s at 125 MHz).
+    ValueError when there is no pulse in it, when it is faster than the pulse width allows, or when a wait is too long for a word
+    (34 s at 125 MHz).
     """
     high = HIGH_US * cycles_per_us
     period = 2 * high
@@ -85,7 +90,8 @@ def words(count: int, span_us: int, delay_us: int, cycles_per_us: int) -> "tuple
 
 
 class Pulser:
-    """Seam `Pulser` on pin `step_pin`; takes state machines 0 and 1 (PIO block 0). ValueError for a CPU clock that is no multiple of 1 MHz."""
+    """Seam `Pulser` on pin `step_pin`; takes state machines 0 and 1 (PIO block 0). ValueError for a CPU clock that is no multiple
+    of 1 MHz."""
 
     def __init__(self, step_pin: int, clock) -> None:
         hertz = machine.freq()
@@ -108,7 +114,7 @@ class Pulser:
         self._sm.active(1)
 
     def start(self, count: int, t_first_us: int, t_last_us: int) -> None:
-        """Load a lease; a first edge in the past, or before the next tick but one, moves the whole lease to the next tick (<= 1.3 ms from now).
+        """Load a lease. A first edge in the past or before the next tick moves the whole lease to that tick (<= 1.3 ms from now).
 
         RuntimeError while busy, ValueError for what cannot be pulsed (see `words`); then nothing moves.
         """

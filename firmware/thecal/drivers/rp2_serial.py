@@ -1,14 +1,14 @@
 """The host's line: the USB port that otherwise carries the REPL, made 8-bit clean.
 
-Invariant: nothing here waits for a host. A host that holds the line open and does not read costs one bounded wait; after it, all output is
-dropped until the line takes bytes again. The protocol above repeats what was lost, the pump goes on.
+Invariant: nothing here waits for a host. A host that holds the line open and does not read costs one bounded wait; after it,
+all output is dropped until the line takes bytes again. The protocol above repeats what was lost, the pump goes on.
 """
 
 import select
 import sys
+from time import ticks_diff, ticks_ms
 
 import micropython
-from time import ticks_diff, ticks_ms
 
 from thecal.core.compat import const
 

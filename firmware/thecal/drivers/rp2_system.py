@@ -1,7 +1,8 @@
 """The chip around the pump on the RP2040: EN and its read-back, watchdog, reset causes, files, battery gauge.
 
-Invariant: EN is off until someone sets it on, and after `cut` nothing but a reset can. The maintenance flag outlives a reset, never a loss of
-power. Facts about the chip (addresses, magic words) are from the RP2040 datasheet, sections 2.20 and 4.7, and from pico-sdk's watchdog.c.
+Invariant: EN is off until someone sets it on, and after `cut` nothing but a reset can. The maintenance flag outlives a reset,
+never a loss of power. Addresses and magic words are from the RP2040 datasheet (sections 2.10 and 4.7) and pico-sdk's
+watchdog.c.
 """
 
 import os
@@ -97,7 +98,8 @@ class Chip:
         return machine.unique_id()
 
     def flag(self) -> int:
-        """The value of `set_flag` before the reset (0: none, or power was lost since), 1 while the maintenance pin is low. Clears it."""
+        """The value of `set_flag` before the reset (0: none, or power was lost since); 1 while the maintenance pin is low.
+        Clears it."""
         word = mem32[_SCRATCH_FLAG] & _WORD
         whole = word ^ (mem32[_SCRATCH_CHECK] & _WORD) == _WORD and word & 0xFFFF_FF00 == _FLAG_MAGIC
         mem32[_SCRATCH_FLAG] = 0
@@ -132,7 +134,8 @@ class Files:
 
 
 class BatteryGauge:
-    """Seam `Gauge` in mV, over the divider. This ADC has spikes and about 8 true bits: sums of 16 readings, of which the median counts."""
+    """Seam `Gauge` in mV, over the divider. This ADC has spikes and about 8 true bits: sums of 16 readings, of which the median
+    counts."""
 
     def __init__(self, pin: int) -> None:
         self._adc = machine.ADC(pin)

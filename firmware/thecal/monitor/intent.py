@@ -45,3 +45,26 @@ def read_windows(data: bytes) -> "tuple[int, int, int]":
             sums[ring] += little(data, at, 3)
             at += 3
     return sums[0], sums[1], sums[2]
+
+
+def read_history(data: bytes) -> "dict[int, int]":
+    """5-min slot (of board time) -> steps, from the three rings of a ledger that `read_intent` accepted. Each ring says what the finer
+    ones do not hold; that is placed in the last slot where it can lie, so that it counts as long as it can, and once."""
+    t_ms = little(data, 8, 6)
+    history: "dict[int, int]" = {}
+    at = 60
+    known_from = t_ms // 300_000 + 1
+    for slots, size in ((1, 13), (3, 17), (12, 25)):
+        newest = t_ms // (slots * 300_000)
+        oldest = newest - size + 1
+        for bucket in range(newest, oldest - 1, -1):
+            steps = little(data, at + 3 * (bucket % size), 3)
+            first = bucket * slots
+            for slot in range(first, first + slots):
+                steps -= history.get(slot, 0)
+            if steps > 0:
+                slot = min(first + slots, known_from) - 1
+                history[slot] = history.get(slot, 0) + steps
+        known_from = oldest * slots
+        at += 3 * size
+    return history

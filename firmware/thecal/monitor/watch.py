@@ -4,7 +4,7 @@ re-read from flash, (2) a window of its own limits file, or (3) what the schedul
 It shares with delivery, and so cannot see a fault in: the CPU, the clock, and the step volume both were told (SAFETY.md, common causes).
 """
 
-from thecal.monitor.intent import read_intent, read_windows
+from thecal.monitor.intent import read_history, read_intent
 from thecal.monitor.limits import decode
 
 PERIOD_MS = 2000
@@ -82,13 +82,16 @@ class Monitor:
             return False
         self._start = intent[0]
         self._budget = 0
-        one, four, day = read_windows(data or b"")
-        # what was delivered before this boot, placed where it still counts longest
+        # what was delivered before this boot, from the ledger's own rings
         self._slots = [0] * SLOTS
-        self._slots[self._slot % SLOTS] = one
-        self._slots[(self._slot - 12) % SLOTS] = max(0, four - one)
-        self._slots[(self._slot - 48) % SLOTS] = max(0, day - four)
-        self._sums = [one + max(0, four - one), max(one, four) + max(0, day - four), max(one, four) + max(0, day - four)]
+        self._sums = [0, 0, 0]
+        history = read_history(data or b"")
+        for slot in sorted(history):
+            for k in range(3):
+                if slot > self._slot - WINDOWS[k][0]:
+                    self._sums[k] += history[slot]
+            if slot > self._slot - SLOTS:
+                self._slots[slot % SLOTS] += history[slot]
         return True
 
     def poll(self, now_ms: int) -> int:

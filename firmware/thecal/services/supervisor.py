@@ -17,6 +17,7 @@ class Supervisor:
         self._link = link
         self._services = services
         self._due = [0] * len(services)
+        self._sick_until_ms = [0] * len(services)  # a service that raised is asked again, but not in every turn
         self._fed_ms = -FEED_MS
         self._began_ms = 0
         self.turns = 0
@@ -52,11 +53,11 @@ class Supervisor:
         next_ms = now_ms + FEED_MS
         index = 0
         for _name, service, _late in self._services:
-            if due[index] <= now_ms:
+            if due[index] <= now_ms and now_ms >= self._sick_until_ms[index]:
                 try:
                     due[index] = service.poll(now_ms)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the pump stops and says which service it was
-                    due[index] = now_ms + FEED_MS
+                    due[index] = self._sick_until_ms[index] = now_ms + FEED_MS
                     self._died(now_ms, index, error)
             if due[index] < next_ms:
                 next_ms = due[index]
@@ -65,13 +66,14 @@ class Supervisor:
         if pump.journal.wake:
             pump.journal.wake = False
             for index in range(len(due)):
-                due[index] = now_ms
+                due[index] = max(now_ms, self._sick_until_ms[index])
             return now_ms
         return next_ms
 
     def _died(self, now_ms: int, index: int, error: Exception) -> None:
-        self._pump.last_error = error
-        self._pump.fail(now_ms, faults.SERVICE_DIED, index)
+        if self._pump.last_error is None:
+            self._pump.last_error = error
+            self._pump.fail(now_ms, faults.SERVICE_DIED, index)
 
     def run(self) -> None:
         """The loop, for ever."""

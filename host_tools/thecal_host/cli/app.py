@@ -13,6 +13,7 @@ HERE = "thecal_host.cli."
 # name -> (module, function or Typer app, one line of help), in the order of the help
 COMMANDS = {
     "devices": (HERE + "devices", "devices", "List boards: real ports and running virtual boards."),
+    "flash": (HERE + "flash", "flash", "Install or update the firmware of a board."),
     "status": (HERE + "status", "status", "Show what the pump does now and what it delivered, as an interval."),
     "start": (HERE + "therapy", "start", "Start therapy with the active program."),
     "stop": (HERE + "therapy", "stop", "Stop therapy; a running bolus ends."),
@@ -30,6 +31,8 @@ COMMANDS = {
     "maintenance": (HERE + "therapy", "maintenance", "Stop the firmware and free the MicroPython prompt."),
     "virtual": (HERE + "virtual", "app", "Start, stop and list virtual boards (no hardware needed)."),
     "sim": (HERE + "sim", "app", "Move time, cut power, break things and see the truth on a virtual board."),
+    "doctor": (HERE + "doctor", "doctor", "Say what is installed here and what is missing, with the command that repairs it."),
+    "demo": (HERE + "demo", "demo", "Show the product work without hardware: 24 h of pump time, a power cut, plots."),
 }
 
 

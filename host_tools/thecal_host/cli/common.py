@@ -4,6 +4,7 @@ Invariant: with --json exactly one JSON object goes to standard output and every
 """
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,12 +112,15 @@ def finish(answer: "Answer", as_json: bool, **more: Any) -> None:
 
 
 def span_ms(text: str, what: str) -> int:
-    """Milliseconds of a time with its unit ("24h", "10 min"). CliError(USAGE) with the hint of the units module."""
+    """Milliseconds of a time with its unit ("24h", "10 min", "6h 38min"). CliError(USAGE) with the hint of the units module."""
     from thecal.core import units
     from thecal_host import unit_texts
 
+    pieces = re.findall(r"[0-9.]+ *[A-Za-z]+", text)
+    if len(pieces) < 2 or "".join(pieces).replace(" ", "") != text.replace(" ", ""):
+        pieces = [text]
     try:
-        return units.whole(units.parse(text, (units.TIME,))).value
+        return sum(units.whole(units.parse(piece, (units.TIME,))).value for piece in pieces)
     except units.UnitError as error:
         raise CliError(exit_codes.USAGE, f"{what} {unit_texts.sentence(error, (units.TIME,))}") from None
 

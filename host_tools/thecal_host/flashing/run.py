@@ -1,4 +1,5 @@
-"""`flash`: the whole of it, from whoever is on the port to a board that passed its self-test. Used by the command, the demo and tests.
+"""`flash`: the whole of it, from whoever is on the port to a board that passed its self-test. Used by the command, the demo and
+tests.
 
 Invariant: the steps are told as they begin, and the result says what was done and what was not.
 """
@@ -26,7 +27,8 @@ Progress = Callable[[str, int, int], None]  # what is going on, done, total
 
 @dataclass
 class Flashed:
-    """The outcome of one flash; `notes` are sentences the user should read. `before` is the version that ran before, "" for none."""
+    """The outcome of one flash; `notes` are sentences the user should read. `before` is the version that ran before, "" for
+    none."""
 
     port: str
     board: str
@@ -45,9 +47,10 @@ def flash(
     nothing_delivered: bool = False,
     confirm: way.Confirm = lambda _question: None,
     progress: "Progress | None" = None,
+    provision: bool = True,
 ) -> Flashed:
-    """Install or update the firmware of the board on `port` and start it. FlashError, LinkError, BoardError, VirtualError, DataMissing, or what
-    `confirm` raises."""
+    """Install or update the firmware of the board on `port` and start it (and provision a new board, unless told not to).
+    FlashError, LinkError, BoardError, VirtualError, DataMissing, or what `confirm` raises."""
     began = time.monotonic()
     tell = progress or (lambda _what, _done, _total: None)
     virtual = way.virtual_board(port)
@@ -75,7 +78,7 @@ def flash(
         install.reset(tool)
         _wait_for_reset(port, virtual, boots)
     tell("Waiting for the self-test", 0, 0)
-    begun = begin(port, virtual is not None, nothing_delivered)
+    begun = begin(port, virtual is not None, nothing_delivered, provision)
     if begun.provisioned:
         notes.append(begun.provisioned)
     if hello is not None and hello.state in way.MOVING:
@@ -112,5 +115,7 @@ def _wait_for_reset(port: str, virtual: "way.RunningBoard | None", boots: int) -
             if status["boots"] > boots and status["phase"] != BOOTING:
                 return
             if time.monotonic() > until:
-                raise NotReachable(f"The virtual board on {port} does not restart. Stop it (`thecal virtual stop`), start it, and flash again.")
+                raise NotReachable(
+                    f"The virtual board on {port} does not restart. Stop it (`thecal virtual stop`), start it, and flash again."
+                )
             time.sleep(POLL_S)

@@ -1,7 +1,8 @@
 """Stock mpremote as a subprocess: one call, several commands, its output line by line.
 
-Invariants: the very tool of this environment is run (`python -m mpremote`), never imported, as its modules are declared unstable; a call ends,
-by itself or after IDLE_S without a sign of life; and each of its complaints leaves here as one of our sentences.
+Invariants: the very tool of this environment is run (`python -m mpremote`), never imported, as its modules are declared
+unstable; a call ends, by itself or after IDLE_S without a sign of life; and each of its complaints leaves here as one of our
+sentences.
 """
 
 import importlib.util
@@ -30,8 +31,8 @@ class Mpremote:
             raise MissingTool('mpremote is not installed, and flashing is done by it: pip install "mpremote>=1.27".')
 
     def call(self, commands: Sequence[Sequence[str]], fresh: bool = False, on_line: "Lines | None" = None) -> list[str]:
-        """Run `commands` in one call; the lines of standard output. `fresh`: soft-reset the board first, which runs its boot.py but not main.py.
-        NotReachable, Interrupted or BoardFull."""
+        """Run `commands` in one call; the lines of standard output. `fresh`: soft-reset the board first, which runs its boot.py
+        but not main.py. NotReachable, Interrupted or BoardFull."""
         words = ["connect", self.port] + ([] if fresh else ["resume"])
         for command in commands:
             words += [*command, "+"]
@@ -90,22 +91,30 @@ class Mpremote:
 
     def _failure(self, said: str) -> FlashError:
         """Our sentence for what mpremote said."""
-        last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no reason given").removeprefix("mpremote: ")
+        last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no reason given").removeprefix(
+            "mpremote: "
+        )
         if "ENOSPC" in said or "Errno 28" in said:
             return BoardFull(
-                f"The file system of the board on {self.port} is full. Nothing runs on it now and its motor driver is off. Remove files that are "
+                f"The file system of the board on {self.port} is full. Nothing runs on it now and its motor driver is off. "
+                "Remove files that are "
                 f"not Thecal's (`python -m mpremote connect {self.port} fs ls`), then run `thecal flash` again."
             )
         if self.begun:
             return Interrupted(
-                f"Installing on {self.port} was interrupted ({last}). The board runs nothing now and its motor driver is off. Run `thecal flash` "
+                f"Installing on {self.port} was interrupted ({last}). The board runs nothing now and its motor driver is off. "
+                "Run `thecal flash` "
                 "again: it goes on where it stopped."
             )
         if "failed to access" in said or "No such file" in said or "could not open" in said.lower():
-            return NotReachable(f"The port {self.port} cannot be opened: it does not exist, or another program uses it. `thecal devices` lists ports.")
+            return NotReachable(
+                f"The port {self.port} cannot be opened: it does not exist, or another program uses it. `thecal devices` lists "
+                "ports."
+            )
         if "could not enter raw repl" in said or "timeout" in said.lower():
             return NotReachable(
-                f"The board on {self.port} does not give its MicroPython prompt. Is it a MicroPython board? If a program holds the prompt shut, "
+                f"The board on {self.port} does not give its MicroPython prompt. Is it a MicroPython board? If a program holds "
+                "the prompt shut, "
                 "unplug the board, plug it in again and run `thecal flash` at once."
             )
         return NotReachable(f"mpremote could not work with the board on {self.port}: {last}")

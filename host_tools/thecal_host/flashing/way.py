@@ -1,7 +1,7 @@
 """Before the first byte: who is on the port, and how the MicroPython prompt becomes free.
 
-Invariant: running firmware is asked by its own `maintenance` command (therapy ends, EN off, durable), never interrupted from outside; and a pump
-that infuses is asked only after somebody confirmed it.
+Invariant: running firmware is asked by its own `maintenance` command (therapy ends, EN off, durable), never interrupted from
+outside; and a pump that infuses is asked only after somebody confirmed it.
 """
 
 import contextlib
@@ -43,8 +43,8 @@ def quick_client(port: str) -> Client:
 
 
 def free_the_prompt(port: str, confirm: Confirm) -> "Hello | None":
-    """Ask running firmware for a maintenance boot. The Hello of the board, or None when no firmware answered (mpremote will tell).
-    NoPort, FlashError when it refuses; whatever `confirm(question)` raises."""
+    """Ask running firmware for a maintenance boot. The Hello of the board, or None when no firmware answered (mpremote will
+    tell). NoPort, FlashError when it refuses; whatever `confirm(question)` raises."""
     try:
         with quick_client(port) as client:
             hello = client.board or client.hello()
@@ -55,15 +55,18 @@ def free_the_prompt(port: str, confirm: Confirm) -> "Hello | None":
             except (Uncertain, PortLost):
                 return hello  # the board may reset before its answer is through the line; the prompt will show it
             if not answer.ok:
-                raise FlashError(f"The board did not free its prompt: {answer_sentence(answer)} Power it off and on, and run `thecal flash` again.")
+                raise FlashError(
+                    f"The board did not free its prompt: {answer_sentence(answer)} Power it off and on, and run `thecal flash` "
+                    "again."
+                )
             return hello
     except (AtRepl, NoAnswer, WrongDevice, WrongProtocol, Rejected, PortLost):
         return None
 
 
 def choose_board(name: str, hello: "Hello | None", virtual: "RunningBoard | None") -> "BoardFile | None":
-    """The board file to use: as named; that of a virtual board; the one the running firmware was flashed with. None: look at the board first.
-    BoardError."""
+    """The board file to use: as named; that of a virtual board; the one the running firmware was flashed with. None: look at
+    the board first. BoardError."""
     if name:
         return boards.load(name)
     if virtual is not None and (hello is None or hello.port not in boards.names()):
@@ -74,7 +77,8 @@ def choose_board(name: str, hello: "Hello | None", virtual: "RunningBoard | None
 
 
 def board_by_look(platform: str, flashed_as: str, port: str) -> BoardFile:
-    """The board file for what `look` found: the one it was flashed with before, or the only one for its port. WrongBoard, BoardError."""
+    """The board file for what `look` found: the one it was flashed with before, or the only one for its port. WrongBoard,
+    BoardError."""
     if flashed_as in boards.names():
         return boards.load(flashed_as)
     kinds = {"linux": "virtual", "darwin": "virtual"}

@@ -26,14 +26,14 @@ class Client:
     def __init__(
         self,
         port: "str | Transport",
-        query_deadline_s: float = QUERY_DEADLINE_S,
-        command_deadline_s: float = COMMAND_DEADLINE_S,
+        query_deadline_s: "float | None" = None,
+        command_deadline_s: "float | None" = None,
         session: "Session | None" = None,
     ) -> None:
         transport = Transport(port) if isinstance(port, str) else port
         self.session = session or Session(transport)
-        self.query_deadline_s = query_deadline_s
-        self.command_deadline_s = command_deadline_s
+        self.query_deadline_s = QUERY_DEADLINE_S if query_deadline_s is None else query_deadline_s
+        self.command_deadline_s = COMMAND_DEADLINE_S if command_deadline_s is None else command_deadline_s
         self.board: Hello | None = None
 
     def __enter__(self) -> "Client":

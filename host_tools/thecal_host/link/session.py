@@ -32,14 +32,14 @@ class Session:
     def __init__(
         self,
         transport: Transport,
-        first_wait_s: float = FIRST_WAIT_S,
+        first_wait_s: "float | None" = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
         self.board_id = ""
         self.sent = 0
-        self._first_wait_s = first_wait_s
+        self._first_wait_s = FIRST_WAIT_S if first_wait_s is None else first_wait_s
         self._clock = clock
         self._sleep = sleep
         self._decoder = frames.Decoder()

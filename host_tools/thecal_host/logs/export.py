@@ -74,19 +74,12 @@ def curves_csv(series: Series) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CURVE_COLUMNS)
     moments = sorted({point.t_ms for point in series.programmed} | {point.t_ms for point in series.delivered})
-    programmed = {point.t_ms: point for point in series.programmed}
     delivered = {point.t_ms: point for point in series.delivered}
-    last_d = (0, 0)
-    at = 0
+    rates = {point.t_ms: point.rate_nl_per_day for point in series.programmed}
+    rate = low = high = 0
     for t_ms in moments:
+        rate = rates.get(t_ms, rate)
         if t_ms in delivered:
-            last_d = (delivered[t_ms].min_nl, delivered[t_ms].max_nl)
-        while at + 1 < len(series.programmed) and series.programmed[at + 1].t_ms <= t_ms:
-            at += 1
-        here = programmed.get(t_ms) or series.programmed[at]
-        volume = here.volume_nl
-        if here.t_ms < t_ms and at + 1 < len(series.programmed):  # between two points the programme is a straight line
-            after = series.programmed[at + 1]
-            volume += (after.volume_nl - here.volume_nl) * (t_ms - here.t_ms) // (after.t_ms - here.t_ms)
-        writer.writerow((t_ms, here.rate_nl_per_day, volume, *last_d))
+            low, high = delivered[t_ms].min_nl, delivered[t_ms].max_nl
+        writer.writerow((t_ms, rate, series.programmed_at(t_ms), low, high))
     return out.getvalue()

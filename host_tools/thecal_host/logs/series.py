@@ -6,6 +6,7 @@ Invariants: integers only; times are board ms (the shortest time that can have p
 calibration.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -80,6 +81,17 @@ class Series:
     def programmed_nl(self) -> int:
         """Volume programmed from the first to the last record, nL rounded down."""
         return self.programmed[-1].volume_nl if self.programmed else 0
+
+    def programmed_at(self, t_ms: int) -> int:
+        """Volume programmed until `t_ms`, nL rounded down: between two points it is a straight line, outside it is level."""
+        at = bisect_right(self.programmed, t_ms, key=lambda point: point.t_ms) - 1
+        if at < 0:
+            return 0
+        here = self.programmed[at]
+        if at + 1 == len(self.programmed):
+            return here.volume_nl
+        after = self.programmed[at + 1]
+        return here.volume_nl + (after.volume_nl - here.volume_nl) * (t_ms - here.t_ms) // (after.t_ms - here.t_ms)
 
     @property
     def delivered_nl(self) -> "tuple[int, int]":

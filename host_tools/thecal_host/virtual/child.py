@@ -4,7 +4,6 @@ Invariant: a child gets everything it needs in its boot record (the first contro
 starting another with a later record is a reset or a power cut and nothing more.
 """
 
-import fcntl
 import importlib.util
 import os
 import signal
@@ -76,7 +75,7 @@ class Child:
         self.in_fd = self.process.stdin.fileno()
         self.out_fd = self.process.stdout.fileno()
         for fd in (self.in_fd, self.out_fd):
-            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)
+            os.set_blocking(fd, False)
         self.control = LineSocket(ours)
         self._pending = bytearray()
         self._next_interrupt = 0.0

@@ -1,0 +1,318 @@
+"""The log store keeps every record once and for ever, CSV files are whole, and the curves always enclose the truth."""
+
+import csv
+import os
+import sqlite3
+import stat
+
+import pytest
+from fake_board import FakeBoard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thecal.core import events, states
+from thecal.core.events import pack_record
+from thecal_host.link.client import Client
+from thecal_host.logs import export, series
+from thecal_host.logs import pull as pulling
+from thecal_host.logs.errors import StorageError
+from thecal_host.logs.store import Gap, Store
+
+DAY_MS = 86_400_000
+STEP_PL = 50_000_000_000  # 50 nL a microstep
+
+
+def records(count, first=0, boot=1, a=0):
+    return [pack_record(seq, boot, seq * 1000, events.DOSE, a + seq * 10, 20, seq, 0) for seq in range(first, first + count)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "logs.sqlite3") as opened:
+        yield opened
+
+
+def test_a_record_is_kept_once(store):
+    assert store.add("b", records(1200)).new == 1200
+    again = store.add("b", records(1200))
+    assert (again.new, again.known, again.generation) == (0, 1200, 1)
+    assert store.records("b") == records(1200)
+    assert store.boards()[0].records == 1200
+
+
+def test_boards_are_kept_apart(store):
+    store.add("b1", records(5))
+    store.add("b2", records(5, a=7))
+    assert store.records("b1") == records(5)
+    assert store.records("b2") == records(5, a=7)
+
+
+def test_other_bytes_under_the_same_key_begin_a_new_generation(store):
+    store.add("b", records(10))
+    kept = store.add("b", records(3, a=1))
+    assert (kept.new, kept.generation) == (3, 2)
+    assert store.records("b", 1) == records(10)
+    assert store.records("b") == records(3, a=1)
+
+
+def test_gaps_are_reported(store):
+    store.add("b", records(3) + records(2, first=10) + records(1, first=20, boot=2))
+    assert store.gaps("b") == [Gap(3, 9), Gap(12, 19)]
+    store.add("b", records(7, first=3))
+    assert store.gaps("b") == [Gap(12, 19)]
+
+
+def test_damaged_records_are_counted_and_left_out(store):
+    bad = bytearray(records(1)[0])
+    bad[9] ^= 1
+    kept = store.add("b", [bytes(bad), *records(2, first=1)])
+    assert (kept.new, kept.damaged) == (2, 1)
+
+
+def test_an_interrupted_pull_keeps_what_came(store):
+    def broken():
+        yield from records(700)
+        raise RuntimeError("unplugged")
+
+    with pytest.raises(RuntimeError):
+        store.add("b", broken())
+    assert len(store.records("b")) == 500
+    assert store.add("b", records(700)).new == 200
+
+
+def test_what_was_stored_is_there_after_reopening(tmp_path):
+    with Store(tmp_path / "x" / "y.sqlite3") as store:
+        store.add("b", records(3))
+        store.add_program("b", 7, b"blob")
+        store.add_program("b", 7, b"blob")
+    with Store(tmp_path / "x" / "y.sqlite3") as store:
+        assert store.records("b") == records(3)
+        assert store.programs("b") == {7: b"blob"}
+
+
+def test_disk_full_is_a_sentence_and_nothing_is_lost(tmp_path):
+    with Store(tmp_path / "logs.sqlite3") as store:
+        store.add("b", records(100))
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StorageError, match="disk is full"):
+            store.add("b", records(5000, first=100))
+    with Store(tmp_path / "logs.sqlite3") as store:
+        assert store.records("b") == records(100)
+
+
+def test_a_locked_store_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("thecal_host.logs.store.LOCK_WAIT_S", 0.1)
+    with Store(tmp_path / "logs.sqlite3") as store:
+        other = sqlite3.connect(tmp_path / "logs.sqlite3", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="in use"):
+            store.add("b", records(1))
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.add("b", records(1)).new == 1
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, only some text" * 50, b"SQLite format 3\x00" + b"\xff" * 4000])
+def test_a_damaged_store_is_a_sentence(tmp_path, content):
+    path = tmp_path / "logs.sqlite3"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"damaged|could not be used"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_a_store_of_a_newer_program_is_left_alone(tmp_path):
+    path = tmp_path / "logs.sqlite3"
+    with Store(path) as store:
+        store._db.execute("PRAGMA user_version = 9")
+    with pytest.raises(StorageError, match="format 9"):
+        Store(path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="could not be made"):
+        Store(tmp_path / "file" / "logs.sqlite3")
+
+
+# --- pull ----------------------------------------------------------------------------------------------------------------
+
+
+def test_pull_is_idempotent_and_goes_on_where_it_ended(store):
+    with FakeBoard() as board, Client(board.url) as client:
+        board.add_records(300)
+        assert pulling.pull(client, store).kept.new == 300
+        assert pulling.pull(client, store).kept.new == 0
+        board.add_records(50, first=300)
+        assert pulling.pull(client, store).kept.new == 50
+        assert store.records(board.board_id) == board.records
+
+
+def test_an_erased_board_is_noticed(store):
+    with FakeBoard() as board, Client(board.url) as client:
+        board.add_records(300)
+        pulling.pull(client, store)
+        old, board.records = board.records, []
+        board.add_records(20, code=events.RATE)
+        done = pulling.pull(client, store)
+        assert done.restarted
+        assert done.kept.generation == 2
+        assert store.records(board.board_id, 1) == old
+        assert store.records(board.board_id) == board.records
+        assert not pulling.pull(client, store).restarted
+
+
+def test_an_erased_board_is_noticed_when_its_new_log_is_longer_and_begins_later(store):
+    with FakeBoard() as board, Client(board.url) as client:
+        board.add_records(50, first=400)
+        pulling.pull(client, store)
+        board.records = []
+        board.add_records(900, code=events.RATE)
+        assert pulling.pull(client, store).kept.generation == 2
+        assert store.records(board.board_id) == board.records
+
+
+def test_a_ring_that_moved_on_is_a_gap_not_an_erased_board(store):
+    with FakeBoard() as board, Client(board.url) as client:
+        board.add_records(10)
+        pulling.pull(client, store)
+        board.records = []
+        board.add_records(10, first=5000)
+        done = pulling.pull(client, store)
+        assert not done.restarted
+        assert done.gaps == [Gap(10, 4999)]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_csv_holds_every_value(tmp_path):
+    raws = [*records(3), pack_record(3, 1, 5, 200, 1, 2, 3, 4)]
+    rows = list(csv.DictReader(export.records_csv("b", raws, STEP_PL).splitlines()))
+    assert [row["sequence"] for row in rows] == ["0", "1", "2", "3"]
+    assert rows[1]["a_is"] == "settled_steps"
+    assert rows[1]["a"] == "10"
+    assert rows[3]["event_code"] == "200"
+    assert "newer firmware" in rows[3]["sentence"]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "out.csv"
+    export.write_atomic(path, b"old")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        export.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("name", "words"), [("no/such/folder.csv", "no such folder"), (".", "could not be written")])
+def test_places_that_cannot_be_written(tmp_path, name, words):
+    with pytest.raises(StorageError, match=words):
+        export.write_atomic(tmp_path / name, b"x")
+
+
+# --- curves ---------------------------------------------------------------------------------------------------------------
+
+
+class Teller:
+    """Writes the records a board would write, in order."""
+
+    def __init__(self):
+        self.raws = []
+        self.boot = 1
+
+    def tell(self, t_ms, code, a=0, b=0, c=0, detail=0):
+        self.raws.append(pack_record(len(self.raws), self.boot, t_ms, code, a, b, c, detail))
+
+
+def a_day():
+    """48 steps of 50 nL over 2.4 h at 24 uL/day... in small: rate 24,000 nL/day, a bolus of 1000 nL over 1000 s at 3600 s, a
+    cut at 2 h."""
+    teller = Teller()
+    teller.tell(0, events.BOOT, 100, 100)
+    teller.tell(0, events.RATE, 100, 24_000)
+    teller.tell(0, events.STATE, 100, states.OFF, states.INFUSING, states.E_START)
+    teller.tell(1000, events.DOSE, 100, 10)
+    teller.tell(1_800_000, events.DOSE, 110, 10)
+    teller.tell(3_600_000, events.GRANT, 77, 1000, 1_000_000, 2)
+    teller.tell(3_700_000, events.REFUSAL, 78, 500, 0, 8)
+    teller.tell(4_600_000, events.BOLUS_END, 77, 1000, 0, 1)
+    teller.tell(5_000_000, events.DOSE, 140, 20)
+    teller.boot = 2
+    teller.tell(7_200_000, events.BOOT, 160, 140)
+    teller.tell(7_200_000, events.STATE, 160, states.SELFTEST, states.INFUSING, states.E_PASS_RESUME)
+    teller.tell(10_800_000, events.DOSE, 180, 20)
+    return teller
+
+
+def test_curves_of_a_small_day():
+    made = series.build(a_day().raws, STEP_PL)
+    assert made.programmed_nl == 24_000 * 10_800_000 // DAY_MS + 1000
+    assert made.delivered_nl == ((180 - 100 - 20) * 50, (200 - 100) * 50)
+    assert made.uncertain_steps == 20
+    assert [(bolus.nl, bolus.missing_nl, bolus.end_ms) for bolus in made.boluses] == [(1000, 0, 4_600_000)]
+    assert [(cut.t_ms, cut.value) for cut in made.cuts] == [(7_200_000, 20)]
+    assert [(mark.detail, mark.value) for mark in made.refusals] == [(8, 500)]
+    assert made.programmed_at(3_600_000) == 1000
+    assert made.programmed_at(4_100_000) == 1000 + 138 + 500
+    assert made.programmed_at(-5) == 0
+    assert made.lost_records == 0
+
+
+def test_the_rate_curve_contains_the_bolus():
+    rates = [(point.t_ms, point.rate_nl_per_day) for point in series.build(a_day().raws, STEP_PL).programmed]
+    assert (3_600_000, 24_000 + 86_400) in rates
+    assert (4_600_000, 24_000) in rates
+
+
+def test_a_stop_takes_intent_back():
+    teller = a_day()
+    teller.tell(11_000_000, events.STATE, 185, states.INFUSING, states.OFF, states.E_STOP)
+    made = series.build(teller.raws, STEP_PL)
+    assert made.delivered_nl[1] == 85 * 50
+    assert max(point.max_nl for point in made.delivered) == 85 * 50
+    assert made.programmed[-1].rate_nl_per_day == 0
+
+
+def test_a_bolus_ended_early_is_programmed_only_as_far_as_it_came():
+    teller = Teller()
+    teller.tell(0, events.STATE, 0, states.OFF, states.INFUSING, states.E_START)
+    teller.tell(0, events.GRANT, 5, 1000, 1_000_000, 2)
+    teller.tell(400_000, events.BOLUS_END, 5, 1000, 600, 0)
+    made = series.build(teller.raws, STEP_PL)
+    assert made.programmed_nl == 400
+    assert made.boluses[0].missing_nl == 600
+
+
+def test_no_records_and_damaged_records_make_empty_curves():
+    assert series.build([], STEP_PL).delivered_nl == (0, 0)
+    assert series.build([bytes(32)], STEP_PL).programmed_nl == 0
+
+
+CODES = st.sampled_from(sorted(events.FIELDS))
+
+
+@given(
+    st.lists(st.tuples(CODES, st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 9)), max_size=30)
+)
+def test_any_log_gives_rising_curves_with_min_below_max(rows):
+    teller = Teller()
+    t_ms = 0
+    for code, a, b, c, detail in rows:
+        t_ms += a
+        teller.tell(t_ms, code, a, b, c, detail)
+    made = series.build(teller.raws, STEP_PL)
+    for before, after in zip(made.delivered, made.delivered[1:], strict=False):
+        assert before.min_nl <= after.min_nl
+        assert before.max_nl <= after.max_nl
+    assert all(point.min_nl <= point.max_nl for point in made.delivered)
+    volumes = [point.volume_nl for point in made.programmed]
+    assert volumes == sorted(volumes)
+    assert len(list(csv.reader(export.curves_csv(made).splitlines()))) >= 1
