@@ -52,8 +52,9 @@ def start(config, board=None):
 
 def collect_often(on):
     """Collect garbage every few kB (MicroPython only), or when the heap is full."""
-    if hasattr(gc, "threshold"):
-        gc.threshold(16384 if on else -1)
+    threshold = getattr(gc, "threshold", None)
+    if threshold:
+        threshold(16384 if on else -1)
 
 
 def main():

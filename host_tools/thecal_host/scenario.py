@@ -185,5 +185,5 @@ class _Player:
         played.truth = self._control.truth()
         played.log = list(self._client.pull_log())
         played.status = self._client.status()
-        played.ledger = self._client.read_blob(messages.BLOB_LEDGER)
+        played.ledger = self._client.read_blob(messages.BLOB_LEDGER) or b""
         return played

@@ -92,7 +92,7 @@ class Startup:
         elif born is not None:
             pump.journal.begin(pump.journal.newest.boot + 1 if pump.journal.newest else 0, 0)
         else:
-            pump.journal.begin(0, 0)
+            pump.journal.begin(1, 0)  # the boot that provisioning will make the first
             pump.journal.write(now_ms, events.BOOT, 0, 0, 0, pump.board.chip.reset_cause())
         if not pump.monitor.begin(now_ms) and pump.ledger_ok:
             self._fail(faults.LEDGER_CORRUPT)

@@ -25,9 +25,8 @@ _TABLES = """
 CREATE TABLE records (
     board TEXT NOT NULL, generation INTEGER NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL,
     raw BLOB NOT NULL CHECK (length(raw) = 32), pulled_s INTEGER NOT NULL,
-    PRIMARY KEY (board, generation, boot, seq)
+    PRIMARY KEY (board, generation, seq, boot)
 ) WITHOUT ROWID;
-CREATE INDEX by_sequence ON records (board, generation, seq);
 CREATE TABLE programs (board TEXT NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (board, crc)) WITHOUT ROWID;
 """
 
@@ -151,25 +150,25 @@ class Store:
     def add(self, board: str, raws: Iterable[bytes], generation: "int | None" = None, now_s: "int | None" = None) -> Kept:
         """Keep `raws` of `board` (in rising sequence, as pulled) in `generation` (default: the newest). Batches of 500 are
         durable one by one, so an interrupted pull keeps what had come. A conflict with kept bytes begins a new generation."""
-        generation = self.generation(board) if generation is None else generation
+        current = self.generation(board) if generation is None else generation
         stamp = int(time.time()) if now_s is None else now_s
         new = known = damaged = 0
         batch: list[tuple[Record, bytes]] = []
 
         def store() -> None:
-            nonlocal generation, new, known
+            nonlocal current, new, known
             with self._sentences():
                 self._db.execute("BEGIN IMMEDIATE")
                 for record, raw in batch:
-                    kept = self._kept(board, generation, record)
+                    kept = self._kept(board, current, record)
                     if kept is not None and kept != raw:
-                        generation += 1
+                        current += 1
                         kept = None
                     if kept is not None:
                         known += 1
                         continue
                     self._db.execute(
-                        "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", (board, generation, record.boot, record.seq, raw, stamp)
+                        "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", (board, current, record.boot, record.seq, raw, stamp)
                     )
                     new += 1
                 self._db.execute("COMMIT")
@@ -185,12 +184,12 @@ class Store:
                 store()
         if batch:
             store()
-        return Kept(new, known, damaged, generation)
+        return Kept(new, known, damaged, current)
 
     def _kept(self, board: str, generation: int, record: Record) -> "bytes | None":
+        """What is kept under this sequence, of whatever boot: within a generation a sequence never repeats."""
         row = self._db.execute(
-            "SELECT raw FROM records WHERE board = ? AND generation = ? AND seq = ? ORDER BY boot = ? DESC LIMIT 1",
-            (board, generation, record.seq, record.boot),
+            "SELECT raw FROM records WHERE board = ? AND generation = ? AND seq = ?", (board, generation, record.seq)
         ).fetchone()
         return None if row is None else bytes(row[0])
 
