@@ -14,6 +14,12 @@ def answer_sentence(answer: Answer) -> str:
     """What became of a command, as one sentence."""
     again = " (answered from memory; it was not run again)" if answer.replayed else ""
     if answer.ok:
+        if answer.command == "bolus" and answer.replayed:
+            return (
+                f"Bolus id {answer.command_id} was granted before: {units.format_volume(answer.value)}{again}. Whether it came "
+                "to its end "
+                "is in the log: `thecal log pull`, then `thecal log show`."
+            )
         if answer.command == "bolus":
             return f"Bolus granted: {units.format_volume(answer.value)}, id {answer.command_id}{again}."
         return f"{answer.command.capitalize()}: done{again}."

@@ -1,6 +1,8 @@
-"""An RP2040 for tests: `machine`, `rp2`, `micropython`, MicroPython's clock functions and a USB line, as far as the drivers touch them.
+"""An RP2040 for tests: `machine`, `rp2`, `micropython`, MicroPython's clock functions and a USB line, as far as the drivers
+touch them.
 
-Invariant: time passes only when the driver looks (each look at the timer costs LOOK_US) or a test says so; the PIO is always in step.
+Invariant: time passes only when the driver looks (each look at the timer costs LOOK_US) or a test says so; the PIO is always
+in step.
 """
 
 import select
@@ -43,9 +45,7 @@ class StateMachine:
     chip: "Chip"
 
     def __init__(self, number: int, program: Program, set_base: "Pin | None" = None, in_base: "Pin | None" = None) -> None:
-        self.m = self.chip.machines.make(
-            number, program, set_base.number if set_base else 0, in_base.number if in_base else 0
-        )
+        self.m = self.chip.machines.make(number, program, set_base.number if set_base else 0, in_base.number if in_base else 0)
 
     def active(self, on: int) -> None:
         self.m.active = bool(on)
@@ -120,7 +120,7 @@ class Chip:
         self.resets = 0
         self.cause = 1
         self.mem = Mem32()
-        self.adc: "list[int]" = []
+        self.adc: list[int] = []
         self.keyboard: list[int] = []
         self.line = Line()
         self.polled: list[tuple[int, int]] = []

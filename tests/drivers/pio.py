@@ -1,7 +1,8 @@
-"""A small PIO for tests: assembles the drivers' programs and runs them cycle by cycle against one clock, with pins, FIFOs and IRQ flags.
+"""A small PIO for tests: assembles the drivers' programs and runs them cycle by cycle against one clock, with pins, FIFOs
+and IRQ flags.
 
-Invariant: every instruction takes one cycle plus its delay and stalls exactly where the datasheet says (RP2040, chapter 3); a `jmp x--` onto
-itself is run in one go, to the same cycle. What is not modelled raises instead of doing something near it.
+Invariant: every instruction takes one cycle plus its delay and stalls exactly where the datasheet says (RP2040, chapter 3);
+a `jmp x--` onto itself is run in one go, to the same cycle. What is not modelled raises instead of doing something near it.
 """
 
 from collections import deque
@@ -95,7 +96,7 @@ class Machine:
         self.tx: deque[int] = deque()
         self.rx: deque[int] = deque()
         self.reg = {"x": 0, "y": 0, "isr": 0, "osr": 0}
-        self.pc = program.first
+        self.pc = 0
         self.t = 0
         self.active = False
         self.stalled = False
@@ -170,6 +171,11 @@ class Pins:
         self.falls: dict[int, list[int]] = {pin: [] for pin in range(30)}
         self.wires: dict[int, int] = {}
 
+    def link(self, source: int, target: int) -> None:
+        """A jumper: `target` follows `source` from now on."""
+        self.wires[source] = target
+        self.level[target] = self.level[source]
+
     def write(self, pin: int, level: int, t: int) -> None:
         if self.level[pin] != level:
             self.level[pin] = level
@@ -196,22 +202,19 @@ class Machines:
         return machine
 
     def run_to(self, cycle: int) -> None:
-        """Let time pass up to `cycle`."""
+        """Let time pass up to `cycle`. Machines go on in order of time; one that is not ready stalls until another acts."""
         while True:
-            due: "Machine | None" = None
             for machine in self.of.values():
-                if not machine.active:
-                    continue
-                if not machine.ready():
-                    machine.stalled = True
-                    continue
-                if machine.stalled:  # it goes on in the cycle after the event
+                if machine.active and machine.stalled and machine.ready():  # it goes on in the cycle after the event
                     machine.stalled = False
                     machine.t = max(machine.t, self.now + 1)
-                if due is None or machine.t < due.t:
-                    due = machine
-            if due is None or due.t >= cycle:
+            going = [machine for machine in self.of.values() if machine.active and not machine.stalled and machine.t < cycle]
+            if not going:
                 break
+            due = min(going, key=lambda machine: machine.t)
             self.now = max(self.now, due.t)
-            due.step(cycle)
+            if due.ready():
+                due.step(cycle)
+            else:
+                due.stalled = True
         self.now = max(self.now, cycle)

@@ -11,7 +11,7 @@ STEP, SENSE = 2, 5
 
 @pytest.fixture
 def counter(chip: Chip) -> Any:
-    chip.pins.wires[STEP] = SENSE
+    chip.pins.link(STEP, SENSE)
     made = importlib.import_module("thecal.drivers.rp2_counter").Counter(SENSE)
     chip.passes(1)
     return made
@@ -56,7 +56,7 @@ def test_goes_on_past_32_bits(chip: Chip, counter: Any) -> None:
 
 
 def test_a_line_that_is_high_at_boot_is_no_edge(chip: Chip) -> None:
-    chip.pins.wires[STEP] = SENSE
+    chip.pins.link(STEP, SENSE)
     chip.pins.write(STEP, 1, chip.machines.now)
     counter = importlib.import_module("thecal.drivers.rp2_counter").Counter(SENSE)
     chip.passes(5)

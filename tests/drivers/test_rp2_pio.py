@@ -1,6 +1,8 @@
-"""The step generator of the RP2040, cycle by cycle: exactly N pulses, on the grid, ending low; nothing from half a command or a dead clock."""
+"""The step generator of the RP2040, cycle by cycle: exactly N pulses, on the grid, ending low; nothing from half a
+command or a dead clock."""
 
 import importlib
+import itertools
 from typing import Any
 
 import pytest
@@ -9,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 STEP = 2
-CLOCK_SERIAL = None
 
 
 def make(chip: Chip) -> tuple[Any, Any]:
@@ -22,7 +23,7 @@ def finish(chip: Chip, pulser: Any, most_us: int = 3_000_000) -> None:
     end = chip.us + most_us
     while pulser.busy():
         assert chip.us < end, "the lease does not end"
-        chip.passes(100)
+        chip.passes(1000)
 
 
 def rises(chip: Chip) -> list[int]:
@@ -43,7 +44,8 @@ def test_one_pulse_by_hand(chip: Chip) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "span_us"), [(2, 1_000_000), (8, 3500), (256, 255_000), (100, 99_000), (256, 256_001), (3, 1_099_999), (28, 963_045)]
+    ("count", "span_us"),
+    [(2, 1_000_000), (8, 3500), (256, 255_000), (100, 99_000), (256, 256_001), (3, 1_099_999), (28, 963_045)],
 )
 def test_exactly_n_pulses_evenly_and_low_at_the_end(chip: Chip, count: int, span_us: int) -> None:
     pulser, clock = make(chip)
@@ -53,7 +55,7 @@ def test_exactly_n_pulses_evenly_and_low_at_the_end(chip: Chip, count: int, span
     chip.passes(2_500_000)
     edges = rises(chip)
     assert len(edges) == count == len(chip.pins.falls[STEP])
-    periods = {b - a for a, b in zip(edges, edges[1:], strict=False)}
+    periods = {b - a for a, b in itertools.pairwise(edges)}
     assert len(periods) == 1
     exact = span_us * PER_US
     assert abs(edges[-1] - edges[0] - exact) * 2 <= count - 1  # half a cycle per period: 1 us at worst
@@ -62,20 +64,19 @@ def test_exactly_n_pulses_evenly_and_low_at_the_end(chip: Chip, count: int, span
 
 
 def test_leases_stay_on_the_grid_for_ever(chip: Chip) -> None:
-    """100 leases of 1000 steps/s, back to back, with pauses of the CPU between: the mean rate is exact, no period is off by 2 us."""
+    """100 leases of 25 steps at 50 steps/s, back to back, with pauses of the CPU between: no edge is ever 1 us off."""
     pulser, clock = make(chip)
     first_us = clock.now_us() + 20_000
     chip.pauses_us = [11, 4000, 0, 130, 977, 2500, 23, 1] * 25
     for lease in range(100):
-        begin = first_us + lease * 100_000
-        pulser.start(100, begin, begin + 99_000)
-        while pulser.busy():
-            chip.passes(50)
+        begin = first_us + lease * 500_000
+        pulser.start(25, begin, begin + 480_000)
+        finish(chip, pulser)
     edges = rises(chip)
-    assert len(edges) == 10_000
+    assert len(edges) == 2500
     for index, edge in enumerate(edges):
-        assert abs(edge - edges[0] - index * 1000 * PER_US) <= PER_US
-    assert abs(edges[9900] - edges[0] - 9_900_000 * PER_US) <= 1  # first edges of leases: 0.001 ppm
+        assert abs(edge - edges[0] - index * 20_000 * PER_US) <= PER_US
+    assert edges[2475] - edges[0] == 49_500_000 * PER_US  # first edges of leases: not one cycle
 
 
 def test_a_pause_between_the_look_at_the_clock_and_the_load_costs_nothing(chip: Chip) -> None:
@@ -116,12 +117,12 @@ def test_the_metronome_beats_every_millisecond_and_leaves_no_old_tick(chip: Chip
     chip.passes(3)
     beats = []
     flags = chip.machines.blocks[0].flags
-    for _cycle in range(3 * 1000 * PER_US):
+    for _look in range(3 * 1000 * PER_US // 5):
         before = flags[4]
-        chip.machines.run_to(chip.machines.now + 1)
+        chip.machines.run_to(chip.machines.now + 5)  # the flag is up for 8 cycles
         if flags[4] and not before:
             beats.append(chip.machines.now)
-    assert [b - a for a, b in zip(beats, beats[1:], strict=False)] == [1000 * PER_US] * (len(beats) - 1)
+    assert [b - a for a, b in itertools.pairwise(beats)] == [1000 * PER_US] * (len(beats) - 1)
     assert len(beats) >= 2
     assert not flags[4]
     assert not pulser.busy()
@@ -130,7 +131,8 @@ def test_the_metronome_beats_every_millisecond_and_leaves_no_old_tick(chip: Chip
 def test_a_first_edge_in_the_past_means_now(chip: Chip) -> None:
     pulser, clock = make(chip)
     now = chip.us
-    pulser.start(4, clock.now_us() - 700_000, clock.now_us() - 697_000)
+    at_us = clock.now_us() - 700_000
+    pulser.start(4, at_us, at_us + 3000)
     finish(chip, pulser)
     edges = rises(chip)
     assert len(edges) == 4
@@ -178,7 +180,7 @@ def test_busy_refuses_a_second_lease(chip: Chip) -> None:
 def test_busy_ends_just_after_the_last_pulse_however_slow_the_lease(chip: Chip) -> None:
     pulser, clock = make(chip)
     at_us = clock.now_us() + 2000
-    pulser.start(2, at_us, at_us + 1_000_000)
+    pulser.start(2, at_us, at_us + 300_000)
     while pulser.busy():
         chip.passes(10)
     assert chip.machines.now - rises(chip)[-1] <= 60 * PER_US
@@ -196,7 +198,12 @@ def test_what_cannot_be_pulsed_is_refused(chip: Chip, count: int, span_us: int) 
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(count=st.integers(1, 256), span_us=st.integers(0, 1_100_000), delay_us=st.integers(0, 2_000_000), per_us=st.sampled_from([125, 150, 200]))
+@given(
+    count=st.integers(1, 256),
+    span_us=st.integers(0, 1_100_000),
+    delay_us=st.integers(0, 2_000_000),
+    per_us=st.sampled_from([125, 150, 200]),
+)
 def test_words_fit_and_add_up(chip: Chip, count: int, span_us: int, delay_us: int, per_us: int) -> None:
     rp2_pio = importlib.import_module("thecal.drivers.rp2_pio")
     try:
@@ -206,7 +213,7 @@ def test_words_fit_and_add_up(chip: Chip, count: int, span_us: int, delay_us: in
         return
     assert all(0 <= word < 1 << 32 for word in (delay, low, more, high))
     assert more == count - 1
-    assert abs((low + high + 7) * more - span_us * per_us) * 2 <= more
+    assert more == 0 or abs((low + high + 7) * more - span_us * per_us) * 2 <= more
 
 
 def test_a_clock_that_is_no_whole_number_of_megahertz_is_refused(chip: Chip) -> None:

@@ -4,9 +4,11 @@ that this turn's one durable write has been used (`spent`).
 littlefs: `rename` is atomic and `close` persists (sync does nothing there). Removing first and creating then is never done.
 """
 
+import json
+
 from thecal.core.compat import const
 
-READ_MAX_BYTES = const(8192)
+READ_MAX_BYTES = const(4096)
 
 
 class Store:
@@ -22,18 +24,46 @@ class Store:
         self.spent = False
 
     def read(self, path: str) -> "bytes | None":
-        """The whole file (at most READ_MAX_BYTES), or None when it is missing or unreadable."""
-        size = self.size(path)
-        if size < 0:
+        """The whole file (at most READ_MAX_BYTES), or None when it is missing, unreadable or longer."""
+        try:
+            size = self._fs.stat(path)[6]
+            if size > READ_MAX_BYTES:
+                return None
+            f = self._fs.open(path, "rb")
+        except OSError:
             return None
+        try:
+            return f.read(size)  # on a board read(n) takes n bytes of heap at once: ask for what is there
+        except OSError:
+            return None
+        finally:
+            f.close()
+
+    def load_json(self, path: str) -> "object | None":
+        """The object in a JSON file of any length, or None when it is missing or not JSON. Parsed from the stream, so the text never
+        needs heap in one piece."""
         try:
             f = self._fs.open(path, "rb")
         except OSError:
             return None
         try:
-            return f.read(min(size, READ_MAX_BYTES))  # never more than there is: read(n) allocates n bytes in one piece
-        except OSError:
+            return json.load(f)
+        except (OSError, ValueError):
             return None
+        finally:
+            f.close()
+
+    def read_into(self, path: str, offset: int, buffer) -> int:
+        """Fill `buffer` from `offset` of the file; returns the bytes read, 0 when there are none. Needs no heap for the content."""
+        try:
+            f = self._fs.open(path, "rb")
+        except OSError:
+            return 0
+        try:
+            f.seek(offset)
+            return f.readinto(buffer) or 0
+        except OSError:
+            return 0
         finally:
             f.close()
 

@@ -13,6 +13,7 @@ RING_SEGMENTS = const(96)
 LAZY_RECORDS = const(16)
 BUFFER_MAX = const(64)
 IDLE_MS = const(60_000)
+PAGE_RECORDS = const(48)  # one train of frames
 
 
 def _is_segment(name: str) -> bool:
@@ -34,7 +35,7 @@ class Journal:
         self._boot = 0
         self._segments: "list[str]" = []
         self._room = 0
-        self._cache = ("", b"")
+        self._page = bytearray(PAGE_RECORDS * RECORD_BYTES)
         self.next_seq = 0
         self.durable_seq = 0
         self.newest = None
@@ -47,22 +48,29 @@ class Journal:
         self._store.make_folder(FOLDER)
         self._segments = [name for name in self._store.names(FOLDER) if _is_segment(name)]
         for name in reversed(self._segments):
-            data = self._store.read(FOLDER + "/" + name) or b""
-            whole = 0
-            while whole + RECORD_BYTES <= len(data):
-                record = unpack_record(data[whole : whole + RECORD_BYTES])
-                if record is None:
-                    break
-                self.newest = record
-                whole += RECORD_BYTES
-            if whole != len(data):
+            whole = self._scan(FOLDER + "/" + name)
+            if whole != self._store.size(FOLDER + "/" + name):
                 self.damaged = True
-            if name == self._segments[-1] and whole == len(data):
-                self._room = SEGMENT_RECORDS - whole // RECORD_BYTES
+            elif name == self._segments[-1]:
+                self._room = max(0, SEGMENT_RECORDS - whole // RECORD_BYTES)
             if self.newest is not None:
                 self.next_seq = self.newest.seq + 1
                 break
         self.durable_seq = self.next_seq
+
+    def _scan(self, path: str) -> int:
+        """Bytes of true records from the start of a segment; `newest` becomes the last of them."""
+        whole = 0
+        while True:
+            got = self._store.read_into(path, whole, self._page)
+            for at in range(0, got - RECORD_BYTES + 1, RECORD_BYTES):
+                record = unpack_record(bytes(self._page[at : at + RECORD_BYTES]))
+                if record is None:
+                    return whole
+                self.newest = record
+                whole += RECORD_BYTES
+            if got < PAGE_RECORDS * RECORD_BYTES:
+                return whole
 
     def begin(self, boot: int, least_seq: int) -> int:
         """Records from now on belong to `boot` and have sequences from `least_seq` up. Returns how many sequences were lost."""
@@ -133,26 +141,33 @@ class Journal:
         self._room = room - count
         self._buffer = self._buffer[count:]
         self._prompt = bool(self._buffer)
-        self._cache = ("", b"")
         self.durable_seq = self.next_seq - len(self._buffer)
 
     def read_from(self, first_seq: int, count: int) -> "list[bytes]":
-        """Up to `count` durable records with sequence >= `first_seq`, in order, from one segment; [] when there are none."""
-        chosen = -1
+        """Up to `count` (at most PAGE_RECORDS) durable records with sequence >= `first_seq`, in order, from one segment; [] when there
+        are none."""
+        chosen = 0
         for index in range(len(self._segments)):
-            if chosen < 0 or int(self._segments[index], 16) <= first_seq:
+            if int(self._segments[index], 16) <= first_seq:
                 chosen = index
-        while 0 <= chosen < len(self._segments):
+        while chosen < len(self._segments):
             name = self._segments[chosen]
-            if self._cache[0] != name:
-                self._cache = (name, self._store.read(FOLDER + "/" + name) or b"")
-            data = self._cache[1]
-            total = len(data) // RECORD_BYTES
+            path = FOLDER + "/" + name
+            total = max(0, self._store.size(path)) // RECORD_BYTES
             at = max(0, min(total, first_seq - int(name, 16)))  # no gaps: exactly there; with gaps: too far, so walk back
-            while at > 0 and int.from_bytes(data[at * 32 - 32 : at * 32 - 28], "little") >= first_seq:
+            while at > 0 and self._seq_at(path, at - 1) >= first_seq:
                 at -= 1
             if at < total:
-                end = min(total, at + count)
-                return [data[i * RECORD_BYTES : (i + 1) * RECORD_BYTES] for i in range(at, end)]
+                return self._records(path, at, min(total - at, count, PAGE_RECORDS))
             chosen += 1
         return []
+
+    def _seq_at(self, path: str, index: int) -> int:
+        head = bytearray(4)
+        self._store.read_into(path, index * RECORD_BYTES, head)
+        return int.from_bytes(head, "little")
+
+    def _records(self, path: str, at: int, count: int) -> "list[bytes]":
+        view = memoryview(self._page)
+        got = self._store.read_into(path, at * RECORD_BYTES, view[: count * RECORD_BYTES])
+        return [bytes(view[i : i + RECORD_BYTES]) for i in range(0, got - RECORD_BYTES + 1, RECORD_BYTES)]

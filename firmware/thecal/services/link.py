@@ -4,6 +4,7 @@ and the command's own rules did not allow; the answer to a command leaves only w
 One request is handled per turn, so a flood cannot starve delivery. Bad frames are counted and logged once a minute, not one by one.
 """
 
+import gc
 import json
 
 from thecal.core import events, frames
@@ -48,7 +49,10 @@ class Link:
         if self._held is not None and not self._finish():
             return now_ms + 1 if self._pump.journal.failed else now_ms
         if self._queue:
-            self._handle(self._queue.pop(0), now_ms)
+            try:
+                self._handle(self._queue.pop(0), now_ms)
+            except MemoryError:  # a request that does not fit the heap is dropped; the host asks again
+                gc.collect()
             return now_ms
         bad = self._decoder.bad
         if bad != self._bad_logged and now_ms - self._bad_logged_ms >= BAD_FRAMES_MS:
@@ -195,12 +199,15 @@ class Link:
             journal.flush_soon()
             self._send(seq, {"r": m.BUSY})  # the lazy records are being made durable: ask again
             return
-        for left in range(m.LOG_TRAIN_FRAMES - 1, -1, -1):
-            records = journal.read_from(first, m.LOG_RECORDS_PER_FRAME)
-            payload = first.to_bytes(4, "little") + b"".join(records)
-            if records:
-                first = get(records[-1], 0, 4) + 1
-            more = left > 0 and bool(records) and first < journal.durable_seq
+        per_frame = m.LOG_RECORDS_PER_FRAME
+        records = journal.read_from(first, m.LOG_TRAIN_FRAMES * per_frame)
+        at = 0
+        while True:
+            part = records[at : at + per_frame]
+            at += per_frame
+            more = at < len(records)
+            payload = first.to_bytes(4, "little") + b"".join(part)
             self._serial.write(frames.encode(frames.LOG, seq, payload, frames.FLAG_MORE if more else 0))
             if not more:
                 return
+            first = get(part[-1], 0, 4) + 1

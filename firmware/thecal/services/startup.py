@@ -5,7 +5,6 @@ Class A (refuse therapy): files, ledger, program, monitor limits, EN read-back, 
 """
 
 import hashlib
-import json
 
 from thecal.core import events, faults, states
 from thecal.core.compat import const
@@ -22,9 +21,8 @@ MANIFEST_PATH = "/manifest.json"
 def check_files(store) -> "tuple[int, int]":
     """Compare each file in the manifest with its sha256. Returns (files that differ or are missing, files checked)."""
     try:
-        manifest = json.loads(store.read(MANIFEST_PATH) or b"")
-        files = manifest["files"]
-    except (ValueError, KeyError, TypeError):
+        files = store.load_json(MANIFEST_PATH)["files"]
+    except (KeyError, TypeError):  # TypeError: there is none, or it is no object
         return 1, 0
     bad = 0
     for path in files:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from thecal_host.cli import exit_codes
 from thecal_host.cli.common import JsonOption, columns_text, emit
 
 
@@ -25,7 +24,7 @@ def devices(
         rows.append((*row, who["text"]) if who else row)
     if not rows:
         emit(as_json, {"ok": True, "devices": []}, "No board was found. `thecal virtual start` starts one without hardware.")
-        raise typer.Exit(exit_codes.OK if as_json else exit_codes.CHECK_FAILED)
+        return
     heads = ("Port", "Kind", "Name", "Detail", "Answer") if probe else ("Port", "Kind", "Name", "Detail")
     emit(as_json, {"ok": True, "devices": data}, columns_text(heads, rows))
 

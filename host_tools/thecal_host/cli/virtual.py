@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from thecal_host.cli import exit_codes
 from thecal_host.cli.common import JsonOption, columns_text, emit
 from thecal_host.cli.lazy import group
 
@@ -74,5 +73,3 @@ def list_boards(as_json: JsonOption = False) -> None:
     data = [{key: value for key, value in asdict(board).items() if key != "token"} for board in boards]
     text = columns_text(("Name", "Engine", "PTY", "TCP", "Flash image"), rows) if rows else "No virtual board is running."
     emit(as_json, {"ok": True, "boards": data}, text)
-    if not boards and not as_json:
-        raise typer.Exit(exit_codes.CHECK_FAILED)

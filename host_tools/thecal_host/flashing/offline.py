@@ -8,7 +8,7 @@ self-test verifies them all the same.
 import json
 import time
 
-from thecal_host.flashing.bundle import MANIFEST, PACKAGE, Bundle
+from thecal_host.flashing.bundle import MANIFEST, PACKAGE, Bundle, sha256
 from thecal_host.flashing.errors import WrongBoard
 from thecal_host.flashing.install import Installed, Progress
 from thecal_host.virtual.board import BOOTING
@@ -34,19 +34,17 @@ def install(bundle: Bundle, board: RunningBoard, progress: "Progress | None" = N
     contents = {**bundle.files, MANIFEST: bundle.manifest}
     with ControlClient(board) as control:
         sizes = control.list_files()
-        known = {} if MANIFEST not in sizes or force else _listed(control.read_file(MANIFEST))
+        manifest = control.read_file(MANIFEST) if MANIFEST in sizes and not force else b""
+        known = {**_listed(manifest), MANIFEST: sha256(manifest)}
         for path in sorted(wanted):
-            same = path in sizes and sizes[path] == len(contents[path]) and known.get(path) == wanted[path]
+            same = sizes.get(path) == len(contents[path]) and known.get(path) == wanted[path]
             (done.unchanged if same else done.copied).append(path)
         done.removed = sorted(path for path in sizes if path not in wanted and path.startswith(PACKAGE + "/"))
         done.copied_bytes = sum(len(contents[path]) for path in done.copied)
         if progress:
             progress(0, done.copied_bytes, "flash image")
-        if done.copied != [MANIFEST] or done.removed or known == {}:
+        if done.copied or done.removed:
             control.put_files({path: contents[path] for path in done.copied}, done.removed)
-        else:
-            done.copied, done.copied_bytes = [], 0
-            done.unchanged.append(MANIFEST)
         wait_until_up(control)
     if progress:
         progress(done.copied_bytes, done.copied_bytes, "")

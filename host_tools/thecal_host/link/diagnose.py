@@ -29,7 +29,8 @@ def silence(url: str, noise: bytes) -> LinkError:
     """The error for a line on which no frame of ours came back before the deadline."""
     if not noise:
         return NoAnswer(
-            f"Nothing answers on {url}. Is it the right port, is the board powered, and is its firmware installed? "
+            f"Nothing answers on {url}. Is it the right port, is the board powered (a virtual one: `thecal sim on`), "
+            "and is its firmware installed? "
             "`thecal devices` lists ports, `thecal flash` installs the firmware."
         )
     version = foreign_version(noise)
