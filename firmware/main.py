@@ -1,7 +1,7 @@
 """Start-up as a story. Not a medical device; never for use on people or animals.
 
-boot.py has already driven EN off. Whether this is a run or a maintenance boot is decided here, before anything is built: the flag that the
-`maintenance` command left in the chip survives exactly one reset and no loss of power.
+boot.py has already driven EN off. Whether this is a run or a maintenance boot is decided here, before anything is built: the
+flag that the `maintenance` command left in the chip survives exactly one reset and no loss of power.
 """
 
 import gc
@@ -38,7 +38,7 @@ def build(config, board=None):
 
 
 def start(config, board=None):
-    """Stage 3: self-test and recovery. Stage 4: the REPL is shut, the watchdog armed. Returns (pump, supervisor), ready to run."""
+    """Stage 3: self-test and recovery. Stage 4: the REPL is shut, the watchdog armed. Returns (pump, supervisor)."""
     pump, supervisor = build(config, board)
     from thecal.services.startup import Startup
 
@@ -61,7 +61,7 @@ def main():
     """Stage 5: the loop, for ever; or, in a maintenance boot, the REPL with EN off and no watchdog armed."""
     from thecal.drivers import load_config, open_board
 
-    collect_often(True)  # so that what start-up throws away leaves no holes between what stays: later reads need a few kB in one piece
+    collect_often(True)  # start-up must leave no holes between what stays: later reads need a few kB in one piece
     config = load_config()
     board = open_board(config)
     board.enable.set(False)

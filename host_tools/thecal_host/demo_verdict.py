@@ -81,8 +81,8 @@ def ordered_nl(played: Played) -> int:
 
 
 def _programmed(played: Played, curve: Series) -> Row:
-    """The host's integral over the log, against the orders: off by no more than what a restart cannot know (the time since the
-    last durable write) and the start-up."""
+    """The host's integral over the log, against the orders: never more, and less by no more than what the log cannot know yet
+    (the time between the last durable write and the cut, and since the last record)."""
     ordered = ordered_nl(played)
     off = curve.programmed_nl - ordered
     unknown_ms = sum(cut.before.t_ms - cut.after.t_ms for cut in played.cuts) + 1000
@@ -90,7 +90,7 @@ def _programmed(played: Played, curve: Series) -> Row:
     allowed = int(played.prescription.fields["rate_nl_per_day"]) * (unknown_ms + last_ms) // DAY_MS + 1
     return Row(
         "Programmed volume",
-        abs(off) <= allowed,
+        -allowed <= off <= 1,
         f"{_volume(curve.programmed_nl)} from the log; {_volume(ordered)} ordered while power was on",
     )
 

@@ -235,3 +235,16 @@ def test_the_log_ring_drops_its_oldest_segment(monkeypatch: pytest.MonkeyPatch) 
     assert records[0].seq > 0
     b.restart()
     assert b.log()[-1].seq > records[-1].seq
+
+
+@pytest.mark.sr("SR-30")
+def test_what_a_reset_alarmed_about_is_held_until_acknowledged() -> None:
+    b = Bench().running()
+    assert b.command("bolus", nl=40_000, ms=600_000)["r"] == 0
+    b.advance(60_000)
+    b.restart()
+    assert b.pump.alarms.held() == [faults.A_TIME_UNKNOWN, faults.A_BOLUS_DROPPED]
+    b.advance(HOUR)
+    assert b.pump.alarms.held() == [faults.A_TIME_UNKNOWN, faults.A_BOLUS_DROPPED]
+    assert b.command("ack")["v"] == 2
+    assert b.pump.alarms.held() == []

@@ -84,8 +84,8 @@ def test_the_story_is_the_right_one(stories: dict[str, list[object]]) -> None:
     assert after["flash"]["ops"] >= off["flash"]["ops"] + 2
     assert hung["world_ms"] == cut2["world_ms"] + 120_000
     assert last["faults"] == {}
-    # planned for 5 s, so held by the wait after it, at 3570 + 2000 ms (fed last then); reset 8 s later; held from the start of the
-    # next boot and reset after 8 s again; the third boot is healthy
+    # planned for 5 s, so held by the wait after it, at 3570 + 2000 ms (fed last then); reset 8 s later; held from the start of
+    # the next boot and reset after 8 s again; the third boot is healthy
     assert last["now_ms"] == hung["now_ms"] == 120_000 - (5570 + 8000) - 8000
 
 

@@ -8,7 +8,7 @@ import json
 
 from thecal.core.compat import const
 
-READ_MAX_BYTES = const(4096)
+READ_MAX_BYTES = const(16384)
 
 
 class Store:
@@ -40,8 +40,8 @@ class Store:
             f.close()
 
     def load_json(self, path: str) -> "object | None":
-        """The object in a JSON file of any length, or None when it is missing or not JSON. Parsed from the stream, so the text never
-        needs heap in one piece."""
+        """The object in a JSON file of any length, or None when it is missing or not JSON. Parsed from the stream, so the text
+        never needs heap in one piece."""
         try:
             f = self._fs.open(path, "rb")
         except OSError:

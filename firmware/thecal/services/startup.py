@@ -137,8 +137,10 @@ class Startup:
             pump.journal.write(now_ms, events.RECOVERED, first, uncertain, dropped)
         if self._resume_state == states.INFUSING:
             pump.raise_alarm(now_ms, faults.A_TIME_UNKNOWN)
+            pump.lower_alarm(now_ms, faults.A_TIME_UNKNOWN)  # it has happened: held until acknowledged
         if dropped:
             pump.raise_alarm(now_ms, faults.A_BOLUS_DROPPED, dropped)
+            pump.lower_alarm(now_ms, faults.A_BOLUS_DROPPED)
         self._load_program(now_ms)
         if ledger.watchdog_resets >= 3:
             self._fail(faults.WATCHDOG_THRICE)

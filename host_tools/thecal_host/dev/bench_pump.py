@@ -66,12 +66,13 @@ def steps_after_hang() -> tuple[str, bool]:
 
 
 def steps_missed_by_activation() -> tuple[str, bool]:
-    """Change the rate from 480 to 960 uL/day while running; edges against the exact integral of both rates."""
+    """Change the rate from 480 to 700 uL/day while running; edges against the exact integral of both rates."""
     bench = Bench().running()
     bench.advance(HOUR_MS)
-    bench.activate(program(rate_nl_per_day=960_000))
+    if bench.activate(program(rate_nl_per_day=700_000))["r"]:
+        return "the new program was refused", False
     bench.advance(HOUR_MS)
-    exact = Fraction((480_000 + 960_000) * HOUR_MS, 86_400_000) * 1_000_000_000 / STEP_PL
+    exact = Fraction((480_000 + 700_000) * HOUR_MS, 86_400_000) * 1_000_000_000 / STEP_PL
     missed = max(0, int(exact) - bench.edges())
     return f"{missed} of {bench.edges()}", missed == 0
 
