@@ -12,8 +12,7 @@ import thecal.drivers
 from thecal.core import frames, messages
 from thecal.core.codec import crc32
 from thecal.core.events import Record, unpack_record
-from thecal.core.prescription import pack, program_crc
-from thecal.core.prescription import chunk_for
+from thecal.core.prescription import chunk_for, pack, program_crc
 from thecal_host import monitor_limits, paths
 from thecal_host.virtual.image import Image
 from thecal_twin import chip, clock

@@ -1,6 +1,7 @@
 """Alarms: latched until acknowledged and gone; the highest priority shows."""
 
 import pytest
+
 from thecal.core import faults
 from thecal.core.faults import Alarms
 

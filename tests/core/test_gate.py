@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thecal.core import gate
 from thecal.core import messages as m
 from thecal.core.windows import RINGS, Windows

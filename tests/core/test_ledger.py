@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.core.codec import CodecError
 from thecal.core.ledger import ANSWERS_KEPT, LEDGER_BYTES, Answer, Grant, Ledger
 from thecal.monitor.intent import read_intent, read_windows

@@ -1,6 +1,7 @@
 """The state table: total, and closed where it must be."""
 
 import pytest
+
 from thecal.core import states
 
 

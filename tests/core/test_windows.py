@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.core.codec import CodecError
 from thecal.core.windows import PACKED_BYTES, RINGS, Windows
 

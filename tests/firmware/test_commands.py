@@ -4,6 +4,7 @@ import pytest
 from harness import Bench, program
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thecal.core import messages as m
 from thecal.core import states
 from thecal.core.codec import crc32

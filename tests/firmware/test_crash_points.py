@@ -6,6 +6,7 @@ really made) lies in [min, max], no acknowledged dose is lost, and what was over
 
 import pytest
 from harness import Bench
+
 from thecal.core import events, states
 from thecal_twin import chip
 

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 from harness import Bench, program
+
 from thecal.core import events, faults, states
 from thecal.drivers.motor import LEASE_MAX_STEPS, LEASE_MAX_US, Motor, PermitRefused
 

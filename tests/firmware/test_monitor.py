@@ -2,6 +2,7 @@
 
 import pytest
 from harness import Bench, program
+
 from thecal.core import events, faults, states
 from thecal.core.prescription import pack, program_crc
 from thecal_host import monitor_limits

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from harness import Bench, board_config
+
 from thecal.core import events, faults, states
 from thecal_twin import chip
 from thecal_twin import faults as twin_faults

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from thecal_host import paths
 
 HERE = Path(__file__).parent

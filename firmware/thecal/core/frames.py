@@ -4,9 +4,8 @@ Invariant: the decoder never raises, never holds more than one frame, and a fram
 not a frame (boot text, noise, half frames) is counted in `bad` and dropped at the next zero byte.
 """
 
-from thecal.core.compat import const
-
 from thecal.core.codec import crc32
+from thecal.core.compat import const
 
 VERSION = const(1)
 FLAG_MORE = const(0x10)

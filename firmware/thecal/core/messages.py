@@ -4,9 +4,8 @@ A request is compact JSON of integers (`{"c":"bolus","i":17592186045440,"nl":500
 against COMMANDS before anything else looks at it. Sentences for these codes live on the host (`thecal_host/texts.py`).
 """
 
-from thecal.core.compat import const
-
 from thecal.core.codec import U8, U32
+from thecal.core.compat import const
 
 # --- result codes ("r") ------------------------------------------------------------------------------------------------
 OK = const(0)

@@ -56,7 +56,7 @@ class Supervisor:
             if due[index] <= now_ms and now_ms >= self._sick_until_ms[index]:
                 try:
                     due[index] = service.poll(now_ms)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the pump stops and says which service it was
+                except Exception as error:
                     due[index] = self._sick_until_ms[index] = now_ms + FEED_MS
                     self._died(now_ms, index, error)
             if due[index] < next_ms:

@@ -1,6 +1,5 @@
 """Figures of a virtual board as a user has it: process, serial line, real mpremote install, MicroPython VM."""
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator

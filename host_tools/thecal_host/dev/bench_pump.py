@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 
 from harness import Bench, program
+
 from thecal.core.accumulator import Accumulator
 from thecal_host import boards, paths, plan, prescriptions
 from thecal_twin import chip

@@ -134,8 +134,8 @@ def install(
 
 
 def reset(tool: Mpremote) -> None:
-    """Step 7: a hard reset. The call ends before the board does."""
-    tool.call([["reset"]])
+    """Step 7: a hard reset, at once: `mpremote reset` waits on the board first, and what comes meanwhile would stop it."""
+    tool.call([["exec", "--no-follow", "import machine; machine.reset()"]])
 
 
 def _local(folder: str, path: str) -> Path:

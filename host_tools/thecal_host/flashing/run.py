@@ -19,7 +19,7 @@ from thecal_host.virtual.child import CPYTHON
 from thecal_host.virtual.control import ControlClient
 
 BACK_S = 15.0
-GONE_S = 0.5  # a reset comes up to 0.1 s after mpremote's call for it; what is sent before would land in the prompt
+GONE_S = 1.0  # a real board's port goes and comes within this time after a reset; what is sent before would land in the prompt
 POLL_S = 0.02
 
 Progress = Callable[[str, int, int], None]  # what is going on, done, total

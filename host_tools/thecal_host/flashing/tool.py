@@ -52,6 +52,10 @@ class Mpremote:
             raise MissingTool(f"mpremote did not start ({error.strerror}).") from None
         try:
             out, said, silent = self._follow(process, on_line)
+        except KeyboardInterrupt:
+            if self.begun:
+                raise self._failure("stopped by Ctrl-C") from None
+            raise
         finally:
             if process.poll() is None:
                 process.kill()

@@ -21,6 +21,8 @@ LONGEST_WAIT_S = 3.0  # one durable write may take 2.8 s on bad flash
 REOPEN_PAUSE_S = 0.2
 BUSY_PAUSE_S = 0.05
 NOISE_BYTES = 1024
+PROMPT_COMMANDS = (b"\x03", b"\x04")  # Ctrl-C interrupts, Ctrl-D resets
+SEQ_TRIES = 64
 
 Answer = tuple[int, list[bytes]]
 Request = dict[str, int | str]
@@ -97,10 +99,10 @@ class Session:
             try:
                 if not self.transport.is_open:
                     self._reopen(until)
-                self._seq = (self._seq + 1) & 0xFFFF
+                frame = self._frame(kind, payload)
                 parts[self._seq] = []
                 self.sent += 1  # counted before the write: a write that fails half-way may still have arrived
-                self.transport.write(frames.encode(kind, self._seq, payload))
+                self.transport.write(frame)
                 answer = self._collect(parts, wanted, wait, until)
                 if answer is not None:
                     return answer
@@ -115,6 +117,16 @@ class Session:
             if self._clock() >= until:
                 raise self._silence()
             wait = min(2 * wait, LONGEST_WAIT_S)
+
+    def _frame(self, kind: int, payload: bytes) -> bytes:
+        """`payload` under the next sequence whose frame holds no byte that a MicroPython prompt obeys at once. While a board starts its
+        prompt is still open: a Ctrl-C in a request would end its firmware. (DATA frames hold a 3 by their type; they come later.)"""
+        for _attempt in range(SEQ_TRIES):
+            self._seq = (self._seq + 1) & 0xFFFF
+            frame = frames.encode(kind, self._seq, payload)
+            if not any(byte in frame for byte in PROMPT_COMMANDS):
+                break
+        return frame
 
     def _collect(self, parts: dict[int, list[bytes]], wanted: tuple[int, ...], wait: float, until: float) -> "Answer | None":
         """Read until one sequence in `parts` is complete; every frame that belongs to us earns another `wait`."""
