@@ -47,8 +47,8 @@ print('@space',s[0],s[3])
 try:
     import json
     print('@board',json.load(open('/board.json'))['name'])
-except Exception:
-    pass
+except (OSError, ValueError, KeyError, TypeError):
+    print('@board')
 for p in %r:
     show(p)
 walk(%r)

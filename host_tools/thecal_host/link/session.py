@@ -22,7 +22,7 @@ REOPEN_PAUSE_S = 0.2
 BUSY_PAUSE_S = 0.05
 NOISE_BYTES = 1024
 PROMPT_COMMANDS = (b"\x03", b"\x04")  # Ctrl-C interrupts, Ctrl-D resets
-SEQ_TRIES = 64
+SEQ_TRIES = 1024  # sequences from 0x300 to 0x4FF are all out, and so are their neighbours by chance
 
 Answer = tuple[int, list[bytes]]
 Request = dict[str, int | str]
@@ -119,8 +119,10 @@ class Session:
             wait = min(2 * wait, LONGEST_WAIT_S)
 
     def _frame(self, kind: int, payload: bytes) -> bytes:
-        """`payload` under the next sequence whose frame holds no byte that a MicroPython prompt obeys at once. While a board starts its
-        prompt is still open: a Ctrl-C in a request would end its firmware. (DATA frames hold a 3 by their type; they come later.)"""
+        """`payload` under the next sequence whose frame holds no byte that a MicroPython prompt obeys at once. While a board
+        starts its prompt is still open: a Ctrl-C in a request would end its firmware. (DATA frames hold a 3 by their type; they
+        come later.)"""
+        frame = b""
         for _attempt in range(SEQ_TRIES):
             self._seq = (self._seq + 1) & 0xFFFF
             frame = frames.encode(kind, self._seq, payload)
