@@ -14,8 +14,9 @@ RESULTS = {
     messages.BAD_REQUEST: "the request was not understood or a value was out of range; nothing was done",
     messages.STALE_ID: "this id is older than those the board remembers; it was not run now. `thecal log show` tells whether "
     "it ran before",
+    messages.ID_AHEAD: "this id is too far ahead of the board's counter; nothing was done. Leave out --id to get a new one",
     messages.ID_TAKEN: "this id was already used for another command; nothing was done. Leave out --id to get a new one",
-    messages.BUSY: "the board is busy writing; nothing was done. Try again in a moment",
+    messages.BUSY: "the board is busy writing, or was asked too often; nothing was done. Try again in a minute",
     messages.BAD_BLOB: "the file did not arrive whole; nothing was changed. Run `thecal upload` again",
     messages.BAD_PROGRAM: "the program was refused",
     messages.STORE_FULL: "the board could not write to its flash; nothing was changed. Run `thecal check`",

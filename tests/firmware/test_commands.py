@@ -222,3 +222,23 @@ def test_log_is_pulled_whole_and_in_order_in_trains() -> None:
             break
     assert got == list(range(len(got)))
     assert len(got) == b.pump.journal.next_seq > 700
+
+
+def test_an_id_from_far_ahead_cannot_use_up_the_counter() -> None:
+    b = Bench().running()
+    answer = b.command("hold", i=((1 << 32) - 1) << 16 | 5)
+    assert answer["r"] == m.ID_AHEAD
+    assert b.pump.state == states.INFUSING
+    assert b.command("hold")["r"] == m.OK
+
+
+def test_a_flood_of_refused_commands_does_not_wear_the_flash_but_stop_always_works() -> None:
+    b = Bench().running()
+    writes = b.pump.store.writes
+    answers = [b.command("bolus", nl=1_000_000, ms=600_000)["r"] for _ in range(100)]
+    assert answers[:30] == [m.REFUSED] * 30
+    assert answers[30:] == [m.BUSY] * 70
+    assert b.pump.store.writes - writes <= 2 * 30 + 2
+    assert b.command("stop")["r"] == m.OK
+    b.advance(120_000)
+    assert b.command("bolus", nl=1_000_000, ms=600_000)["r"] == m.REFUSED

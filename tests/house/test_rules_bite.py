@@ -184,6 +184,7 @@ def test_mpy_cross_refuses_what_micropython_cannot_parse(tmp_path: Path) -> None
         "cd /wo" + "rk/main",
         "open('/ho" + "me/me/pump.toml')",
         "# TO" + "DO later",
+        "Measured: @" + "@NUMBERS@" + "@",
         "try:\n    f()\nexcept Exception:\n    pass\n",
     ],
 )

@@ -18,6 +18,7 @@ BAD_BLOB = const(6)  # staged bytes are missing, too long or their CRC is wrong
 BAD_PROGRAM = const(7)  # the validator refused; "k" is the field's tag, "v" value, "l" limit
 STORE_FULL = const(8)  # the board's file system refused the write
 AUTH = const(9)  # not signed, or not by a role that may
+ID_AHEAD = const(10)  # a counter more than ID_STEP_MAX above the board's: it would use up the ids; take `next` from hello
 
 # --- reasons ("k"): constraints first, then state ------------------------------------------------------------------------
 NONE = const(0)
@@ -51,6 +52,7 @@ BLOB_MAX_BYTES = const(1024)
 
 ID_RANDOM_BITS = const(16)
 ID_MAX = (1 << 48) - 1
+ID_STEP_MAX = const(1024)
 LOG_TRAIN_FRAMES = const(16)
 LOG_RECORDS_PER_FRAME = const(3)
 

@@ -11,6 +11,7 @@ Activation in four durable writes, one per turn, power may fail between any two:
 from thecal.core import events, faults, gate, states
 from thecal.core import messages as m
 from thecal.core.codec import crc32
+from thecal.core.compat import const
 from thecal.core.ledger import Answer, Grant
 from thecal.core.prescription import ProgramError, pack, program_crc, unpack, validate
 
@@ -19,6 +20,9 @@ PROGRAM_A = "/program.a"
 PROGRAM_B = "/program.b"
 MONITOR_SLOTS = ("/monitor.a", "/monitor.b")
 YES = (m.OK, m.NONE, 0, 0)
+ALWAYS = ("stop", "hold", "maintenance")
+BREATH = const(30)
+BREATH_MS = const(60_000)
 
 _EVENTS = {
     "start": states.E_START,
@@ -50,6 +54,8 @@ class Commands:
         self._pending = []
         self.finished = None  # the result of an activation, once it is durable
         self.reset_wanted = False
+        self._breath = BREATH
+        self._breath_ms = 0
 
     def poll(self, now_ms: int) -> int:
         """One pending durable write per turn."""
@@ -81,9 +87,13 @@ class Commands:
             return known.code, known.reason, known.value, known.limit, 1
         if m.id_counter(command_id) <= ledger.id_floor:
             return m.STALE_ID, m.NONE, m.id_counter(command_id), ledger.id_floor, 0
+        if m.id_counter(command_id) > ledger.id_floor + m.ID_STEP_MAX:
+            return m.ID_AHEAD, m.NONE, m.id_counter(command_id), ledger.id_floor + m.ID_STEP_MAX, 0
         if pump.store.spent or self._pending:
             return m.BUSY, m.NONE, 0, 0, 0
         name = request["c"]
+        if name not in ALWAYS and not self._has_breath(now_ms):
+            return m.BUSY, m.NONE, 0, 0, 0
         if not pump.ledger_ok and name not in ("provision", "maintenance"):
             return self._unlogged(m.LATCHED if pump.fault else m.STATE)
         self.finished = None
@@ -94,6 +104,8 @@ class Commands:
         if result is None:
             return None
         code, reason, value, limit = result
+        if code != m.OK or name == "ack":
+            self._breath -= 1
         ledger.remember(Answer(command_id, mark, code, reason, value, limit))
         before = pump.journal.mark()
         self._log(request, now_ms, code, reason, value, limit)
@@ -108,6 +120,15 @@ class Commands:
 
     def _unlogged(self, reason: int):
         return m.REFUSED, reason, self._pump.fault if reason == m.LATCHED else self._pump.state, 0, 0
+
+    def _has_breath(self, now_ms: int) -> bool:
+        """Refusals and acknowledgements cost flash (a ledger write and a log record each), so a flood of them is slowed down: BREATH at
+        once, then one every BREATH_MS; beyond that the answer is BUSY, which writes nothing. What stops the pump is never slowed."""
+        gained = (now_ms - self._breath_ms) // BREATH_MS
+        if gained > 0:
+            self._breath = min(BREATH, self._breath + gained)
+            self._breath_ms += gained * BREATH_MS
+        return self._breath > 0
 
     def _log(self, request, now_ms: int, code: int, reason: int, value: int, limit: int) -> None:
         """Log the command, before the commit so that the ledger's log sequence covers it; its answer waits for the flush."""

@@ -7,6 +7,7 @@ from thecal.core.windows import RING_1H, RING_4H, RING_24H
 
 def heap_free() -> int:
     """Free heap in bytes, 0 where the interpreter does not say (CPython)."""
+    gc.collect()  # steps run in hardware meanwhile; without it this would show how long ago the last collection was
     free = getattr(gc, "mem_free", None)
     return free() if free is not None else 0
 

@@ -14,7 +14,7 @@ _PATHS = ("/wo" + "rk/", "/ho" + "me/", "/tmp/la" + "b", "/ro" + "ot/", "/Us" + 
 _RULES = (
     (re.compile("|".join(map(re.escape, _HOSTS)), re.IGNORECASE), "names a registry host"),
     (re.compile(r"(?<![\w.$})])(?:" + "|".join(map(re.escape, _PATHS)) + ")"), "names an absolute path of one machine"),
-    (re.compile(r"\b(?:" + "|".join(_WORDS) + r")\b"), "left half-done"),
+    (re.compile(r"\b(?:" + "|".join(_WORDS) + r")\b|@@[A-Z_]+@@"), "left half-done"),
     (re.compile(r"except Exception:\s*pass\b"), "swallows every error"),
 )
 _LINES_MAX = 330  # "about 300"
