@@ -9,8 +9,30 @@ from thecal_host import record_texts, texts
 from thecal_host.link.types import Answer
 
 # tables of codes that a module of the core defines, by the names that stand for them
-RESULTS = ("OK", "REFUSED", "BAD_REQUEST", "STALE_ID", "ID_TAKEN", "BUSY", "BAD_BLOB", "BAD_PROGRAM", "STORE_FULL", "AUTH")
-NOT_REASONS = (*RESULTS, "U8", "U32", "RESULT_MAX", "ID_RANDOM_BITS", "ID_MAX", "LOG_TRAIN_FRAMES", "LOG_RECORDS_PER_FRAME")
+RESULTS = (
+    "OK",
+    "REFUSED",
+    "BAD_REQUEST",
+    "STALE_ID",
+    "ID_TAKEN",
+    "BUSY",
+    "BAD_BLOB",
+    "BAD_PROGRAM",
+    "STORE_FULL",
+    "AUTH",
+    "ID_AHEAD",
+)
+NOT_REASONS = (
+    *RESULTS,
+    "U8",
+    "U32",
+    "RESULT_MAX",
+    "ID_RANDOM_BITS",
+    "ID_STEP_MAX",
+    "ID_MAX",
+    "LOG_TRAIN_FRAMES",
+    "LOG_RECORDS_PER_FRAME",
+)
 
 
 def codes(module, wanted):
