@@ -6,8 +6,16 @@ flag that the `maintenance` command left in the chip survives exactly one reset 
 
 import gc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def build(config, board=None):
+    from thecal.drivers.seam import Board
+    from thecal.services.pump import Pump
+    from thecal.services.supervisor import Supervisor
+
+
+def build(config: "dict[str, Any]", board: "Board | None" = None) -> "tuple[Pump, Supervisor]":
     """Stage 1: the drivers the board file names. Stage 2: one pump, its services, its second channel. Nothing moves yet."""
     from thecal.drivers import open_board
     from thecal.monitor.watch import Monitor
@@ -37,7 +45,7 @@ def build(config, board=None):
     return pump, Supervisor(pump, link, services)
 
 
-def start(config, board=None):
+def start(config: "dict[str, Any]", board: "Board | None" = None) -> "tuple[Pump, Supervisor]":
     """Stage 3: self-test and recovery. Stage 4: the REPL is shut, the watchdog armed. Returns (pump, supervisor)."""
     pump, supervisor = build(config, board)
     from thecal.services.startup import Startup
@@ -50,14 +58,14 @@ def start(config, board=None):
     return pump, supervisor
 
 
-def collect_often(on):
+def collect_often(on: bool) -> None:
     """Collect garbage every few kB (MicroPython only), or when the heap is full."""
     threshold = getattr(gc, "threshold", None)
     if threshold:
         threshold(16384 if on else -1)
 
 
-def main():
+def main() -> None:
     """Stage 5: the loop, for ever; or, in a maintenance boot, the REPL with EN off and no watchdog armed."""
     from thecal.drivers import load_config, open_board
 
@@ -66,6 +74,7 @@ def main():
     board = open_board(config)
     board.enable.set(False)
     if board.chip.flag():
+        board.serial.free_repl()  # a port may shut it early: start-up takes a second, and a host may be talking already
         print("Thecal: maintenance, REPL free")
         return
     _pump, supervisor = start(config, board)

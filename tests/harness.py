@@ -69,7 +69,7 @@ class Bench:
             self.boot()
             self.command("provision", nothing=1)
 
-    # --- power ---------------------------------------------------------------------------------------------------------------
+    # --- power -------------------------------------------------------------------------------------------------------------
     def boot(self, cause: int = chip.CAUSE_POWER) -> None:
         """Power on (or reset): self-test, recovery, ready."""
         boot = dict(self.state)
@@ -94,7 +94,7 @@ class Bench:
         self.power_off()
         self.boot()
 
-    # --- time ------------------------------------------------------------------------------------------------------------------
+    # --- time --------------------------------------------------------------------------------------------------------------
     def turn(self) -> int:
         return self.supervisor.turn()
 
@@ -115,7 +115,7 @@ class Bench:
                 self.world.go(min(due_us, end))
         self.settle()
 
-    # --- link --------------------------------------------------------------------------------------------------------------------
+    # --- link --------------------------------------------------------------------------------------------------------------
     def send(self, payload: bytes, kind: int = frames.REQUEST) -> list[frames.Frame]:
         self._seq += 1
         self.world.serial.feed(frames.encode(kind, self._seq, payload))
@@ -168,7 +168,7 @@ class Bench:
                 assert record is not None
                 records.append(record)
 
-    # --- truth ---------------------------------------------------------------------------------------------------------------------
+    # --- truth -------------------------------------------------------------------------------------------------------------
     def edges(self) -> int:
         """Steps the motor really made, over all boots."""
         return self.world.truth()["edges"]

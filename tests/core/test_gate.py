@@ -112,7 +112,9 @@ HISTORY = st.lists(st.tuples(st.integers(1, 9 * HOUR), st.integers(0, 3000)), ma
 
 @pytest.mark.sr("SR-02")
 @settings(max_examples=150, deadline=None)
-@given(HISTORY, st.integers(1000, 1_000_000), st.integers(42, 80_000), st.integers(60_000, 2 * HOUR), st.integers(60_000, 400_000))
+@given(
+    HISTORY, st.integers(1000, 1_000_000), st.integers(42, 80_000), st.integers(60_000, 2 * HOUR), st.integers(60_000, 400_000)
+)
 def test_granted_means_never_exceeded(history: list[tuple[int, int]], basal: int, volume: int, duration: int, limit: int) -> None:
     s = situation(basal_nl_per_day=basal, limit_1h_nl=limit, limit_4h_nl=2 * limit, limit_24h_nl=5 * limit, max_bolus_nl=80_000)
     s.windows = Windows()

@@ -25,8 +25,10 @@ def members(protocol: type) -> Iterator[tuple[str, int]]:
 def check_seam(board: Any) -> int:
     """Every attribute and method of `seam.Board` is there and takes the parameters it should; returns how many were looked at."""
     seen = 0
-    for part, protocol in get_type_hints(seam.Board).items():
+    parts = [name for name, member in vars(seam.Board).items() if isinstance(member, property)]
+    for part in ["config", *parts]:
         assert hasattr(board, part), part
+        protocol = get_type_hints(vars(seam.Board)[part].fget)["return"] if part in parts else None
         if not inspect.isclass(protocol) or protocol.__module__ != seam.__name__:
             continue
         for name, count in members(protocol):
@@ -57,6 +59,11 @@ def test_what_is_missing_is_found(pico: Any) -> None:
     pico.pulser = object()
     with pytest.raises(AssertionError, match=r"pulser\.start"):
         check_seam(pico)
+
+
+def test_ctrl_c_is_shut_out_from_the_first_import_on(chip: Chip) -> None:
+    importlib.import_module("thecal.drivers.rp2_board")
+    assert chip.keyboard == [-1]
 
 
 def test_en_is_the_first_output_and_off(chip: Chip, pico: Any) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.emulator
 LOOP_TEST_EDGES = 8
 HEAP_TARGET_BYTES = 100_000
 START_TARGET_MS = 3000
-STEPS_PER_S = 56  # of the fastest rate the board file allows
+STEPS_PER_S = 50  # of the program below
 
 
 @dataclass
@@ -85,10 +85,10 @@ def test_it_delivers_what_it_permits_and_nothing_else(subject: Subject) -> None:
     if client.status().state == states.UNPROVISIONED:
         assert client.provision(True).ok
     fields = program(
-        rate_nl_per_day=200_000_000,
-        max_rate_nl_per_day=200_000_000,
-        limit_1h_nl=9_000_000,
-        limit_4h_nl=36_000_000,
+        rate_nl_per_day=180_000_000,
+        max_rate_nl_per_day=180_000_000,
+        limit_1h_nl=10_000_000,
+        limit_4h_nl=40_000_000,
         limit_24h_nl=200_000_000,
     )
     blob = pack(fields)

@@ -174,9 +174,24 @@ def test_power_fails_while_a_program_is_activated(operation: int, phase: str) ->
 @pytest.mark.parametrize(
     "payload",
     [
-        b"", b"{", b"[]", b"1", b'"x"', b"null", b"\xff\xfe", b'{"c":1}', b'{"c":"nosuch"}', b'{"c":"bolus"}', b'{"c":"hello","x":1}',
-        b'{"c":"bolus","i":1,"nl":-1,"ms":1}', b'{"c":"bolus","i":1,"nl":1.5,"ms":1}', b'{"c":"bolus","i":true,"nl":1,"ms":1}',
-        b'{"c":"bolus","i":0,"nl":1,"ms":1}', b'{"c":"stage","k":9,"n":1,"crc":1}', b"[" * 94, b'{"c":"log","s":99999999999}',
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b'"x"',
+        b"null",
+        b"\xff\xfe",
+        b'{"c":1}',
+        b'{"c":"nosuch"}',
+        b'{"c":"bolus"}',
+        b'{"c":"hello","x":1}',
+        b'{"c":"bolus","i":1,"nl":-1,"ms":1}',
+        b'{"c":"bolus","i":1,"nl":1.5,"ms":1}',
+        b'{"c":"bolus","i":true,"nl":1,"ms":1}',
+        b'{"c":"bolus","i":0,"nl":1,"ms":1}',
+        b'{"c":"stage","k":9,"n":1,"crc":1}',
+        b"[" * 94,
+        b'{"c":"log","s":99999999999}',
     ],
 )
 def test_a_bad_request_is_answered_and_changes_nothing(payload: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Power fails at each crash point of firmware/DESIGN.md (`The way of a dose`). After every one: the board boots, the truth (edges the motor
-really made) lies in [min, max], no acknowledged dose is lost, and what was over-counted is at most one chunk.
+"""Power fails at each crash point of firmware/DESIGN.md (`The way of a dose`). After every one: the board boots, the truth
+(edges the motor really made) lies in [min, max], no acknowledged dose is lost, and what was over-counted is at most one chunk.
 
-    1 before the intent write    2 in the torn intent write    3 after the write, before motion    4 in motion    5 after motion, before settling
+    1 before the intent write          2 in the torn intent write    3 after the write, before motion
+    4 in motion                        5 after motion, before settling
 """
 
 import pytest
@@ -103,7 +104,8 @@ def test_in_the_middle_of_a_lease() -> None:
 
 @pytest.mark.sr("SR-05")
 def test_after_motion_before_settling() -> None:
-    """Crash point 5: every step of the chunk has moved; the ledger does not know yet. The truth is the upper end of the interval."""
+    """Crash point 5: every step of the chunk has moved; the ledger
+    does not know yet. The truth is the upper end of the interval."""
     b = bench()
     next_chunk_write(b)
     while b.pump.ledger.durable_intent != b.pump.motor.position:  # single turns: the very next one would write the next intent

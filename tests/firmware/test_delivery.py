@@ -1,4 +1,5 @@
-"""Delivery on the virtual chip against the programmed volume: rates, boluses, holds, changes; and the leases the hardware is given."""
+"""Delivery on the virtual chip against the programmed volume: rates,
+boluses, holds, changes; and the leases the hardware is given."""
 
 from fractions import Fraction
 
@@ -18,7 +19,9 @@ def steps_for(rate_nl_per_day: int, ms: int) -> Fraction:
 
 @pytest.mark.parametrize("rate", [48_000, 480_000, 1_000_000, 24_000_000])
 def test_a_rate_is_held_to_one_step(rate: int) -> None:
-    b = Bench().running(program(rate_nl_per_day=rate, max_rate_nl_per_day=rate, limit_1h_nl=10**8, limit_4h_nl=10**8, limit_24h_nl=6 * 10**8))
+    b = Bench().running(
+        program(rate_nl_per_day=rate, max_rate_nl_per_day=rate, limit_1h_nl=10**8, limit_4h_nl=10**8, limit_24h_nl=6 * 10**8)
+    )
     for hours in (1, 2, 5):
         b.advance(HOUR * hours)
         assert abs(b.edges() - steps_for(rate, b.pump.now_ms() - 5)) < 2  # one for the bound, one for the lease in flight
@@ -88,7 +91,13 @@ def test_leases_stay_small() -> None:
         start(count, first, last)
 
     b.pump.motor._pulser.start = spy
-    fields = program(rate_nl_per_day=200_000_000, max_rate_nl_per_day=200_000_000, limit_1h_nl=6 * 10**8, limit_4h_nl=6 * 10**8, limit_24h_nl=6 * 10**8)
+    fields = program(
+        rate_nl_per_day=200_000_000,
+        max_rate_nl_per_day=200_000_000,
+        limit_1h_nl=6 * 10**8,
+        limit_4h_nl=6 * 10**8,
+        limit_24h_nl=6 * 10**8,
+    )
     fields["chunk_nl"] = 400_000
     fields["max_bolus_nl"] = 0
     b.running(fields)

@@ -109,8 +109,10 @@ def test_a_changed_firmware_file_refuses_therapy() -> None:
 @pytest.mark.sr("SR-21")
 def test_en_stuck_on_is_found_before_anything_moves() -> None:
     b = used()
+    edges = b.edges()
     twin_faults.inject(b.world, "en_stuck_on", 1)
     b.restart()
+    assert b.edges() == edges
     assert b.pump.fault == faults.EN_STUCK
     assert b.pump.state == states.SAFE
 

@@ -32,12 +32,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def modules() -> list[str]:
-    """Every module a board imports: all but the typing-only seam and the drivers of real chips, which need their `machine` and `rp2`."""
+    """Every module a board imports: all but the typing-only seam and
+    the drivers of real chips, which need their `machine` and `rp2`."""
     names = []
     for source in sorted(paths.firmware_package_dir().rglob("*.py")):
         if source.name == "seam.py" or source.name.startswith("rp2_"):
             continue
-        names.append(".".join(["thecal", *source.relative_to(paths.firmware_package_dir()).with_suffix("").parts]).removesuffix(".__init__"))
+        inside = source.relative_to(paths.firmware_package_dir()).with_suffix("")
+        names.append(".".join(["thecal", *inside.parts]).removesuffix(".__init__"))
     return names
 
 

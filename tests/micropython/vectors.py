@@ -1,4 +1,5 @@
-"""Core and monitor exercised with a fixed integer generator; prints one line per part. Run by both interpreters, the lines must be the same.
+"""Core and monitor exercised with a fixed integer generator; prints one
+line per part. Run by both interpreters, the lines must be the same.
 
 No dict order, float, hash() or heap fact is printed, so any difference is a difference in arithmetic or bytes.
 """

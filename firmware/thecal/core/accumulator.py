@@ -1,9 +1,11 @@
 """Exact rational step accumulator: rates and a bolus in, whole microsteps out. Invariant: at every instant
-|steps x step volume - integral of the programmed rate| < 1 step, strictly, for any sequence of changes, holds and cancelled boluses.
+|steps x step volume - integral of the programmed rate| < 1 step, strictly, for any sequence of changes, holds and
+cancelled boluses.
 
-Everything is counted in phase units. One microstep is D = 54 * step_pl_per_million units; one nL is 54e9 units; a rate of
-r nL/day is 625 r units per ms (54e9 / 86,400,000 ms = 625), all exact. A bolus is rounded *up* to whole units while it runs, so the
-phase is never behind the true integral and never a whole step ahead of it: that makes the bound strict. Time is an argument.
+Everything is counted in phase units. One microstep is D = 54 * step_pl_per_million units; one nL is 54e9 units; a
+rate of r nL/day is 625 r units per ms (54e9 / 86,400,000 ms = 625), all exact. A bolus is rounded *up* to whole
+units while it runs, so the phase is never behind the true integral and never a whole step ahead of it: that makes
+the bound strict. Time is an argument.
 """
 
 from thecal.core.compat import const
@@ -99,7 +101,8 @@ class Accumulator:
         return at
 
     def us_to_step(self, n: int) -> int:
-        """As `ms_to_step`, in microseconds: when inside the coming milliseconds the n-th step falls, for the lease's start and end."""
+        """As `ms_to_step`, in microseconds: when inside the coming
+        milliseconds the n-th step falls, for the lease's start and end."""
         need = n * self.step_units - self.phase
         rate = self._rate_units
         if self._bolus_ms:

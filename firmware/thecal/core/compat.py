@@ -1,4 +1,5 @@
-"""What both interpreters need under one name. `const(n)` is folded by MicroPython's compiler wherever it stands; CPython calls this."""
+"""What both interpreters need under one name. `const(n)` is folded
+by MicroPython's compiler wherever it stands; CPython calls this."""
 
 
 def const(value: int) -> int:

@@ -70,7 +70,8 @@ PRIORITY: "dict[int, int]" = {
 
 
 class Alarms:
-    """Which alarms are raised. Each holds (active, acknowledged); it leaves only when acknowledged and no longer active (SR-30)."""
+    """Which alarms are raised. Each holds (active, acknowledged); it
+    leaves only when acknowledged and no longer active (SR-30)."""
 
     def __init__(self) -> None:
         self._held: "dict[int, list[bool]]" = {}

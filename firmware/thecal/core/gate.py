@@ -1,9 +1,11 @@
-"""One chain of reasons. Every wish (basal rate, bolus) passes the same table of constraints; each may only narrow it or refuse it and
-leaves its reason, the value it saw and its limit. Invariant: `allowed` never exceeds what was asked, and nothing moves that did not pass.
+"""One chain of reasons. Every wish (basal rate, bolus) passes the same table of constraints; each may only narrow
+it or refuse it and leaves its reason, the value it saw and its limit. Invariant: `allowed` never exceeds what was
+asked, and nothing moves that did not pass.
 
-A bolus is granted whole or refused (SR-02); a basal rate may be narrowed. Adding a constraint is adding a row to CHAIN.
-Windows are prospective: for every window end from now to the end of the bolus plus the window, what still counts of the past, what is
-already promised, the basal to come and this bolus must fit together. Where history is shorter than the window, full basal is assumed.
+A bolus is granted whole or refused (SR-02); a basal rate may be narrowed. Adding a constraint is adding a row to
+CHAIN. Windows are prospective: for every window end from now to the end of the bolus plus the window, what still
+counts of the past, what is already promised, the basal to come and this bolus must fit together. Where history is
+shorter than the window, full basal is assumed.
 """
 
 from thecal.core import messages as m
@@ -87,7 +89,8 @@ class Situation:
 
 
 def worst_window_nl(s: Situation, ring: int, bolus_ms: int) -> int:
-    """Greatest volume any window of `ring` that ends in [now, now + bolus_ms + window + bucket] will hold before the new bolus, nL.
+    """Greatest volume, nL, that any window of `ring` ending in
+    [now, now + bolus_ms + window + bucket] will hold before the new bolus.
 
     The past falls in steps at bucket ends and the future grows with time, so the worst ends are just before a bucket leaves.
     """
@@ -198,7 +201,11 @@ def judge(situation: Situation, wish: Wish) -> Verdict:
 def chunk_room(s: Situation, chunk_steps: int) -> "tuple[int, int, int]":
     """The last check before intent becomes durable: would this chunk, delivered now, break a window? (reason, value, limit) or
     (0, 0, 0). An admitted program never meets it; when it does, the limit holds and basal waits (A_LIMIT_NARROWED)."""
-    for ring, reason, key in ((RING_1H, m.WINDOW_1H, "limit_1h_nl"), (RING_4H, m.WINDOW_4H, "limit_4h_nl"), (RING_24H, m.WINDOW_24H, "limit_24h_nl")):
+    for ring, reason, key in (
+        (RING_1H, m.WINDOW_1H, "limit_1h_nl"),
+        (RING_4H, m.WINDOW_4H, "limit_4h_nl"),
+        (RING_24H, m.WINDOW_24H, "limit_24h_nl"),
+    ):
         value = s.steps_nl(s.windows.still_in(ring, s.now_ms, 0) + s.unsettled_steps + chunk_steps)
         if value > s.fields[key]:
             return reason, value, s.fields[key]

@@ -1,9 +1,9 @@
 """The dose ledger: what was delivered, as an interval, and what is durably intended. SPEC.md section 5 has its bytes.
 
-Invariant: no step moves that the last durable write does not cover, and the true count of steps is always in
-[min_steps, max_steps]. One write opens chunk k+1 and settles chunk k. A grant, its id, its answer, the lockout start and the bolus count are in
-one write, before the answer leaves (SR-03). Every boot counts unsettled intent as delivered for limits and as not delivered for the
-under-dose side (SR-05); no bolus survives a boot (SR-07).
+Invariant: no step moves that the last durable write does not cover, and the true count of steps is always in [min_steps,
+max_steps]. One write opens chunk k+1 and settles chunk k. A grant, its id, its answer, the lockout start and the bolus count
+are in one write, before the answer leaves (SR-03). Every boot counts unsettled intent as delivered for limits and as not
+delivered for the under-dose side (SR-05); no bolus survives a boot (SR-07).
 
 This file is pure: `write` is given by the caller and makes bytes durable (tmp + rename) or raises OSError, whereupon the
 state in memory goes back to the last durable one.
@@ -13,6 +13,10 @@ from thecal.core.codec import CodecError, get, put, seal, unseal
 from thecal.core.compat import const
 from thecal.core.permit import Permit
 from thecal.core.windows import PACKED_BYTES, Windows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAGIC = b"TL\x01"
 ANSWERS_KEPT = const(5)
@@ -67,7 +71,7 @@ class Grant:
 class Ledger:
     """The ledger of one board. Steps are lifetime counts of the pump; times are board ms."""
 
-    def __init__(self, write) -> None:
+    def __init__(self, write: "Callable[[bytes], None]") -> None:
         self._write = write
         self._durable = b""
         self.durable_intent = 0
@@ -144,7 +148,14 @@ class Ledger:
         for _slot in range(ANSWERS_KEPT):
             if get(body, at, 6):
                 self.answers.append(
-                    Answer(get(body, at, 6), get(body, at + 6, 2), body[at + 8], body[at + 9], get(body, at + 10, 4), get(body, at + 14, 4))
+                    Answer(
+                        get(body, at, 6),
+                        get(body, at + 6, 2),
+                        body[at + 8],
+                        body[at + 9],
+                        get(body, at + 10, 4),
+                        get(body, at + 14, 4),
+                    )
                 )
             at += 18
         self._durable = bytes(data)
@@ -152,7 +163,8 @@ class Ledger:
         return True
 
     def commit(self, now_ms: int) -> None:
-        """Make the state in memory durable as the next sequence. OSError or CodecError: nothing changed, memory is as before the change."""
+        """Make the state in memory durable as the next sequence. OSError
+        or CodecError: nothing changed, memory is as before the change."""
         self.windows.roll(now_ms)
         self.seq += 1
         self.t_ms = now_ms
@@ -168,8 +180,8 @@ class Ledger:
 
     # --- the way of a dose -----------------------------------------------------------------------------------------------------
     def open_chunk(self, now_ms: int, settled: int, chunk_steps: int, log_seq: int) -> None:
-        """Settle everything up to step `settled` and make intent up to `settled + chunk_steps` durable. ValueError when `settled` is
-        outside the present intent or the new intent would end before it."""
+        """Settle everything up to step `settled` and make intent up to `settled + chunk_steps` durable. ValueError when
+        `settled` is outside the present intent or the new intent would end before it."""
         if not self.settled <= settled <= self.intent or settled + chunk_steps < self.intent:
             raise ValueError("chunk")
         self.settle(now_ms, settled)
@@ -178,7 +190,8 @@ class Ledger:
         self.commit(now_ms)
 
     def settle(self, now_ms: int, settled: int) -> None:
-        """In memory: steps up to `settled` were delivered by now. They count in the windows from now, which is late, so never too short."""
+        """In memory: steps up to `settled` were delivered by now. They
+        count in the windows from now, which is late, so never too short."""
         self.windows.add(now_ms, settled - self.settled)
         self.settled = settled
 
@@ -200,7 +213,8 @@ class Ledger:
         self.windows.count_bolus(now_ms)
 
     def remember(self, answer: Answer) -> None:
-        """In memory: `answer` was given to its id; the oldest beyond ANSWERS_KEPT is forgotten, its counter stays below the floor."""
+        """In memory: `answer` was given to its id; the oldest beyond
+        ANSWERS_KEPT is forgotten, its counter stays below the floor."""
         self.answers.append(answer)
         if len(self.answers) > ANSWERS_KEPT:
             self.answers.pop(0)
@@ -215,8 +229,8 @@ class Ledger:
 
     # --- boot ------------------------------------------------------------------------------------------------------------------
     def recover(self, now_ms: int) -> "tuple[int, int, int]":
-        """In memory: take unsettled intent as delivered (for limits) and as not delivered (for under-dose), drop promised boluses.
-        Returns (first unsettled step, unsettled steps, nL of boluses dropped). The caller commits."""
+        """In memory: take unsettled intent as delivered (for limits) and as not delivered (for under-dose), drop promised
+        boluses. Returns (first unsettled step, unsettled steps, nL of boluses dropped). The caller commits."""
         first = self.settled
         steps = self.unsettled
         self.windows.add(now_ms, steps)

@@ -7,6 +7,10 @@ against COMMANDS before anything else looks at it. Sentences for these codes liv
 from thecal.core.codec import U8, U32
 from thecal.core.compat import const
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # --- result codes ("r") ------------------------------------------------------------------------------------------------
 OK = const(0)
 REFUSED = const(1)  # the chain of reasons, or the state table, said no; "k" says which reason
@@ -80,7 +84,7 @@ class RequestError(ValueError):
     """A request the table refuses: `args` is (key, value, low, high)."""
 
 
-def check_request(request: object) -> "dict[str, int | str]":
+def check_request(request: "dict[str, Any] | list[object] | str | float | None") -> "dict[str, Any]":
     """Return `request` (decoded JSON) if COMMANDS allows it: known command, exactly its keys, each an int in range.
     Raises RequestError(key, value, low, high) otherwise."""
     if not isinstance(request, dict):
@@ -98,7 +102,7 @@ def check_request(request: object) -> "dict[str, int | str]":
     return request
 
 
-def digest(request: "dict[str, int | str]") -> int:
+def digest(request: "dict[str, Any]") -> int:
     """16 bits over what a command asks (not its id), so that an id used for something else is noticed. Keys in table order."""
     name = str(request["c"])
     total = 0xFFFF

@@ -1,8 +1,10 @@
-"""The permit: the one token that lets the motor driver move. Made only by the ledger, spent only by drivers/motor.py (an AST test)."""
+"""The permit: the one token that lets the motor driver move. Made
+only by the ledger, spent only by drivers/motor.py (an AST test)."""
 
 
 class Permit:
-    """Steps `first` (inclusive) to `last` (exclusive) of the pump's lifetime count, covered by the intent of ledger write `seq`."""
+    """Steps `first` (inclusive) to `last` (exclusive) of the pump's
+    lifetime count, covered by the intent of ledger write `seq`."""
 
     __slots__ = ("first", "last", "seq", "spent")
 

@@ -69,7 +69,7 @@ NO = -1  # refused: nothing changes, the answer is "not in this state"
 
 # One row per state, one column per event in the order of EVENTS. A number is the next state.
 TABLE: "dict[int, tuple[int, ...]]" = {
-    #               booted    no marker      off  resume    held  fault provision activate start     stop hold  resume    bolus     maint        recover
+    # booted, no marker, off, resume, held, fault, provision, activate, start, stop, hold, resume, bolus, maintenance, recover
     BOOT: (SELFTEST, NO, NO, NO, NO, SAFE, NO, NO, NO, NO, NO, NO, NO, NO, NO),
     SELFTEST: (NO, UNPROVISIONED, OFF, INFUSING, HELD, SAFE, NO, NO, NO, NO, NO, NO, NO, NO, NO),
     UNPROVISIONED: (NO, NO, NO, NO, NO, SAFE, OFF, NO, NO, NO, NO, NO, NO, MAINTENANCE, NO),
@@ -82,7 +82,8 @@ TABLE: "dict[int, tuple[int, ...]]" = {
 
 
 def step(state: int, event: int) -> int:
-    """The state after `event` in `state`, or NO when the pair is refused. Raises KeyError or IndexError only for unknown numbers."""
+    """The state after `event` in `state`, or NO when the pair is
+    refused. Raises KeyError or IndexError only for unknown numbers."""
     return TABLE[state][event]
 
 

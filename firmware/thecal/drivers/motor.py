@@ -1,8 +1,16 @@
-"""The motor: spends permits as leases. Invariant: it keeps its own position and moves only on an unspent permit that begins exactly there
-and ends within the durable intent; anything else is refused and nothing moves. The hardware part (`Pulser`) holds one finite batch.
+"""The motor: spends permits as leases. Invariant: it keeps its own position and moves only on an unspent permit
+that begins exactly there and ends within the durable intent; anything else is refused and nothing moves. The
+hardware part (`Pulser`) holds one finite batch.
 """
 
 from thecal.core.compat import const
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thecal.core.permit import Permit
+    from thecal.drivers.seam import Enable, Pulser
 
 LEASE_MAX_STEPS = const(256)
 LEASE_MAX_US = const(1_100_000)
@@ -13,9 +21,10 @@ class PermitRefused(Exception):
 
 
 class Motor:
-    """Position is a lifetime count of steps, the same numbers as in the ledger. `durable_intent()` gives the end of the durable intent."""
+    """Position is a lifetime count of steps, the same numbers as in the
+    ledger. `durable_intent()` gives the end of the durable intent."""
 
-    def __init__(self, pulser, enable, durable_intent) -> None:
+    def __init__(self, pulser: "Pulser", enable: "Enable", durable_intent: "Callable[[], int]") -> None:
         self._pulser = pulser
         self._enable = enable
         self._durable_intent = durable_intent
@@ -35,8 +44,9 @@ class Motor:
         """Steps certainly delivered: all but the lease in flight."""
         return self.lease_first if self._pulser.busy() else self.position
 
-    def spend(self, permit, t_first_us: int, t_last_us: int) -> None:
-        """Move steps [permit.first, permit.last), first edge at `t_first_us`, last at `t_last_us`. PermitRefused when it must not be."""
+    def spend(self, permit: "Permit", t_first_us: int, t_last_us: int) -> None:
+        """Move steps [permit.first, permit.last), first edge at `t_first_us`,
+        last at `t_last_us`. PermitRefused when it must not be."""
         count = permit.last - permit.first
         if permit.spent:
             raise PermitRefused("spent", permit.first, self.position)

@@ -1,9 +1,14 @@
 """The Raspberry Pi Pico and other RP2040 boards: every part of the driver seam, put together from the pins in the board file.
 
-Invariant: EN is the first pin that is driven, and it is driven off. Not a medical device; never for use on people or animals.
+Invariant: from the import of this module on no byte from the host can stop the firmware; EN is the first pin that is driven, and
+it is driven off. Not a medical device; never for use on people or animals.
 """
 
+# ruff: noqa: E402 - the one line between the imports is the reason
 import machine
+import micropython
+
+micropython.kbd_intr(-1)  # before the rest is loaded: a host may be talking already, and a frame may hold the byte of Ctrl-C
 
 from thecal.drivers.rp2_clock import Clock
 from thecal.drivers.rp2_counter import Counter

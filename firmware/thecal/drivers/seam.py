@@ -109,15 +109,39 @@ class Board(Protocol):
     """Everything of one board, made by `thecal.drivers.open_board(config)`."""
 
     config: "dict[str, Any]"
-    clock: Clock
-    pulser: Pulser
-    enable: Enable
-    counter: Counter
-    en_sense: Sense
-    serial: Serial
-    watchdog: Watchdog
-    chip: Chip
-    fs: Any
-    battery_mv: Gauge
-    pressure_pa: Gauge
-    temperature_mc: Gauge
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def pulser(self) -> Pulser: ...
+
+    @property
+    def enable(self) -> Enable: ...
+
+    @property
+    def counter(self) -> Counter: ...
+
+    @property
+    def en_sense(self) -> Sense: ...
+
+    @property
+    def serial(self) -> Serial: ...
+
+    @property
+    def watchdog(self) -> Watchdog: ...
+
+    @property
+    def chip(self) -> Chip: ...
+
+    @property
+    def fs(self) -> Any: ...
+
+    @property
+    def battery_mv(self) -> Gauge: ...
+
+    @property
+    def pressure_pa(self) -> Gauge: ...
+
+    @property
+    def temperature_mc(self) -> Gauge: ...

@@ -1,5 +1,5 @@
-"""Durable files on the board's file system. Invariant: `replace` leaves the old or the new content, never a mixture; and the loop can see
-that this turn's one durable write has been used (`spent`).
+"""Durable files on the board's file system. Invariant: `replace` leaves the old or the new content, never a mixture; and the
+loop can see that this turn's one durable write has been used (`spent`).
 
 littlefs: `rename` is atomic and `close` persists (sync does nothing there). Removing first and creating then is never done.
 """
@@ -8,13 +8,18 @@ import json
 
 from thecal.core.compat import const
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
 READ_MAX_BYTES = const(16384)
 
 
 class Store:
     """Files of the board by absolute path. All methods raise OSError as the file system does, except where they say otherwise."""
 
-    def __init__(self, fs) -> None:
+    def __init__(self, fs: "Any") -> None:
         self._fs = fs
         self.spent = False
         self.writes = 0
@@ -39,7 +44,7 @@ class Store:
         finally:
             f.close()
 
-    def load_json(self, path: str) -> "object | None":
+    def load_json(self, path: str) -> "Any":
         """The object in a JSON file of any length, or None when it is missing or not JSON. Parsed from the stream, so the text
         never needs heap in one piece."""
         try:
@@ -53,8 +58,9 @@ class Store:
         finally:
             f.close()
 
-    def read_into(self, path: str, offset: int, buffer) -> int:
-        """Fill `buffer` from `offset` of the file; returns the bytes read, 0 when there are none. Needs no heap for the content."""
+    def read_into(self, path: str, offset: int, buffer: "bytearray | memoryview") -> int:
+        """Fill `buffer` from `offset` of the file; returns the bytes
+        read, 0 when there are none. Needs no heap for the content."""
         try:
             f = self._fs.open(path, "rb")
         except OSError:
@@ -116,7 +122,7 @@ class Store:
         except OSError:
             self._fs.mkdir(folder)
 
-    def blocks(self, path: str):
+    def blocks(self, path: str) -> "Iterator[bytes]":
         """The content of `path` in pieces of 512 bytes (a generator); OSError when it is missing."""
         f = self._fs.open(path, "rb")
         try:

@@ -1,5 +1,5 @@
-"""The monitor's own reading of the ledger file. Invariant: it decodes the bytes on flash by offsets of its own and believes nothing delivery
-holds in RAM. The layout is SPEC.md section 5; a test holds both decoders against each other.
+"""The monitor's own reading of the ledger file. Invariant: it decodes the bytes on flash by offsets of its own and believes
+nothing delivery holds in RAM. The layout is SPEC.md section 5; a test holds both decoders against each other.
 """
 
 from thecal.monitor.limits import little
@@ -48,8 +48,9 @@ def read_windows(data: bytes) -> "tuple[int, int, int]":
 
 
 def read_history(data: bytes) -> "dict[int, int]":
-    """5-min slot (of board time) -> steps, from the three rings of a ledger that `read_intent` accepted. Each ring says what the finer
-    ones do not hold; that is placed in the last slot where it can lie, so that it counts as long as it can, and once."""
+    """5-min slot (of board time) -> steps, from the three rings of a ledger that `read_intent` accepted. Each ring
+    says what the finer ones do not hold; that is placed in the last slot where it can lie, so that it counts as
+    long as it can, and once."""
     t_ms = little(data, 8, 6)
     history: "dict[int, int]" = {}
     at = 60

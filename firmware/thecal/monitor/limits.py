@@ -1,5 +1,5 @@
-"""The monitor's own limits file and its own CRC. Invariant: nothing here is shared with delivery: a mistake in core's codec, CRC or program
-cannot hide in it. SPEC.md section 8 has the bytes; the host makes the file with its own arithmetic.
+"""The monitor's own limits file and its own CRC. Invariant: nothing here is shared with delivery: a mistake in core's codec,
+CRC or program cannot hide in it. SPEC.md section 8 has the bytes; the host makes the file with its own arithmetic.
 """
 
 BYTES = 74

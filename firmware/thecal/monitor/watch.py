@@ -1,11 +1,24 @@
-"""The second channel. Invariant: it counts real edges on `step_sense` and cuts EN, for good, when they exceed (1) the intent it has itself
-re-read from flash, (2) a window of its own limits file, or (3) what the schedule needs in an interval. It can do nothing else.
+"""The second channel. Invariant: it counts real edges on `step_sense` and cuts EN, for good, when they exceed (1)
+the intent it has itself re-read from flash, (2) a window of its own limits file, or (3) what the schedule needs in
+an interval. It can do nothing else.
 
-It shares with delivery, and so cannot see a fault in: the CPU, the clock, and the step volume both were told (SAFETY.md, common causes).
+It shares with delivery, and so cannot see a fault in: the CPU, the
+clock, and the step volume both were told (SAFETY.md, common causes).
 """
 
 from thecal.monitor.intent import read_history, read_intent
 from thecal.monitor.limits import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Counter(Protocol):
+        """Rising edges on `step_sense` since boot."""
+
+        def read(self) -> int: ...
+
 
 PERIOD_MS = 2000
 IDLE_MS = 5000
@@ -23,9 +36,16 @@ SLOT_PATHS = ("/monitor.a", "/monitor.b")
 
 
 class Monitor:
-    """`read(path)` gives a file's bytes or None; `cut()` cuts EN until the next reset; `latch(path, bytes)` makes the trip durable."""
+    """`read(path)` gives a file's bytes or None; `cut()` cuts EN until
+    the next reset; `latch(path, bytes)` makes the trip durable."""
 
-    def __init__(self, read, counter, cut, latch) -> None:
+    def __init__(
+        self,
+        read: "Callable[[str], bytes | None]",
+        counter: "Counter",
+        cut: "Callable[[], None]",
+        latch: "Callable[[str, bytes], None]",
+    ) -> None:
         self._read = read
         self._counter = counter
         self._cut = cut
@@ -35,7 +55,7 @@ class Monitor:
         self._budget = 0
         self._last = 0
         self._blob = b""
-        self._limits = None
+        self._limits: "dict[str, int] | None" = None
         self._slots = [0] * SLOTS
         self._sums = [0, 0, 0]
         self._slot = 0
@@ -44,7 +64,7 @@ class Monitor:
         self._bolus = False
         self.tripped = 0
 
-    def decode(self, blob: bytes):
+    def decode(self, blob: bytes) -> "dict[str, int] | None":
         """The monitor's own reading of a limits file (dict of steps), or None."""
         return decode(blob)
 

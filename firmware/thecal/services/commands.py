@@ -1,5 +1,5 @@
-"""What each command does. Invariant: an id runs at most once, ever; its effect and its answer are in one ledger write, and the answer leaves
-only when its log record is durable too. Staging changes nothing that runs; activation is old or new, never mixed.
+"""What each command does. Invariant: an id runs at most once, ever; its effect and its answer are in one ledger write, and the
+answer leaves only when its log record is durable too. Staging changes nothing that runs; activation is old or new, never mixed.
 
 Activation in four durable writes, one per turn, power may fail between any two:
   1. monitor limits into the slot that does not belong to the running program   -> crash: old program, old slot
@@ -14,6 +14,17 @@ from thecal.core.codec import crc32
 from thecal.core.compat import const
 from thecal.core.ledger import Answer, Grant
 from thecal.core.prescription import ProgramError, pack, program_crc, unpack, validate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from thecal.services.pump import Pump
+
+    Request = dict[str, Any]  # as `messages.check_request` let it pass: a text under "c", integers under all else
+    Result = tuple[int, int, int, int]  # code, reason, value, limit
+    Reply = tuple[int, int, int, int, int]  # the same, and 1 when it was given before
 
 BORN_PATH = "/born"
 PROGRAM_A = "/program.a"
@@ -48,11 +59,11 @@ class Staged:
 class Commands:
     """Runs id-bearing commands. `_pending` holds the durable writes an activation still has to make, one per turn."""
 
-    def __init__(self, pump) -> None:
+    def __init__(self, pump: "Pump") -> None:
         self._pump = pump
-        self.staged = {}
-        self._pending = []
-        self.finished = None  # the result of an activation, once it is durable
+        self.staged: "dict[int, Staged]" = {}
+        self._pending: "list[Callable[[int], None]]" = []
+        self.finished: "Reply | None" = None  # the result of an activation, once it is durable
         self.reset_wanted = False
         self._breath = BREATH
         self._breath_ms = 0
@@ -73,7 +84,7 @@ class Commands:
             self._pump.raise_alarm(now_ms, faults.A_LOG_FULL)
         return now_ms if self._pending else now_ms + 60_000
 
-    def run(self, request, now_ms: int):
+    def run(self, request: "Request", now_ms: int) -> "Reply | None":
         """Run or re-answer `request` (already checked). Returns (code, reason, value, limit, replayed), or None
         when the answer comes later, in `finished`."""
         pump = self._pump
@@ -118,19 +129,20 @@ class Commands:
             self.reset_wanted = True
         return code, reason, value, limit, 0
 
-    def _unlogged(self, reason: int):
+    def _unlogged(self, reason: int) -> "Reply":
         return m.REFUSED, reason, self._pump.fault if reason == m.LATCHED else self._pump.state, 0, 0
 
     def _has_breath(self, now_ms: int) -> bool:
-        """Refusals and acknowledgements cost flash (a ledger write and a log record each), so a flood of them is slowed down: BREATH at
-        once, then one every BREATH_MS; beyond that the answer is BUSY, which writes nothing. What stops the pump is never slowed."""
+        """Refusals and acknowledgements cost flash (a ledger write and a log record each), so a flood of them is
+        slowed down: BREATH at once, then one every BREATH_MS; beyond that the answer is BUSY, which writes
+        nothing. What stops the pump is never slowed."""
         gained = (now_ms - self._breath_ms) // BREATH_MS
         if gained > 0:
             self._breath = min(BREATH, self._breath + gained)
             self._breath_ms += gained * BREATH_MS
         return self._breath > 0
 
-    def _log(self, request, now_ms: int, code: int, reason: int, value: int, limit: int) -> None:
+    def _log(self, request: "Request", now_ms: int, code: int, reason: int, value: int, limit: int) -> None:
         """Log the command, before the commit so that the ledger's log sequence covers it; its answer waits for the flush."""
         journal = self._pump.journal
         name = request["c"]
@@ -141,14 +153,14 @@ class Commands:
         elif code == m.OK and name == "bolus":
             journal.write(now_ms, events.GRANT, command_id, request["nl"], request["ms"], gate.BOLUS)
 
-    def _refuse_state(self):
+    def _refuse_state(self) -> "Result":
         pump = self._pump
         if pump.fault:
             return m.REFUSED, m.LATCHED, pump.fault, 0
         return m.REFUSED, m.STATE, pump.state, 0
 
-    # --- one method per command --------------------------------------------------------------------------------------------------
-    def _change(self, request, now_ms: int):
+    # --- one method per command --------------------------------------------------------------------------------------------
+    def _change(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         event = _EVENTS[request["c"]]
         if not pump.allows(event):
@@ -163,7 +175,7 @@ class Commands:
 
     _start = _stop = _hold = _resume = _change
 
-    def _bolus(self, request, now_ms: int):
+    def _bolus(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         if pump.fields is None:
             return m.REFUSED, m.NO_PROGRAM, 0, 0
@@ -181,21 +193,21 @@ class Commands:
         pump.ledger.promise(now_ms, Grant(request["i"], now_ms, volume_nl, duration_ms))
         return m.OK, m.NONE, volume_nl, 0
 
-    def _ack(self, request, now_ms: int):
+    def _ack(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         cleared = pump.alarms.acknowledge()
         for alarm in cleared:
             pump.journal.write(now_ms, events.ALARM_CLEARED, pump.motor.position, 0, 0, alarm)
         return m.OK, m.NONE, len(cleared), len(pump.alarms.held())
 
-    def _maintenance(self, request, now_ms: int):
+    def _maintenance(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         if not pump.allows(states.E_MAINTENANCE):
             return self._refuse_state()
         pump.enter(now_ms, states.E_MAINTENANCE)
         return YES
 
-    def _provision(self, request, now_ms: int):
+    def _provision(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         if not pump.allows(states.E_PROVISION):
             return self._refuse_state()
@@ -214,7 +226,7 @@ class Commands:
         pump.journal.write(now_ms, events.PROVISIONED, request["i"], request["nothing"])
         return YES
 
-    def _activate(self, request, now_ms: int):
+    def _activate(self, request: "Request", now_ms: int) -> "Result | None":
         pump = self._pump
         if not pump.allows(states.E_ACTIVATE):
             return self._refuse_state()
@@ -225,7 +237,7 @@ class Commands:
         if program_crc(bytes(program.data)) != request["crc"] or crc32(limits.data) != request["mcrc"]:
             return m.REFUSED, m.CRC_MISMATCH, 0, 0
         try:
-            fields, _version = unpack(bytes(program.data))
+            fields: "dict[str, Any]" = unpack(bytes(program.data))[0]
         except ProgramError as error:
             problem = error.args[0]
             return m.BAD_PROGRAM, problem.tag, _u32(problem.value), _u32(problem.limit)
@@ -251,7 +263,7 @@ class Commands:
         pump.journal.wake = True
         return None
 
-    def _switch(self, now_ms: int, fields, version: int, request) -> None:
+    def _switch(self, now_ms: int, fields: "dict[str, Any]", version: int, request: "Request") -> None:
         """The commit point of an activation: the ledger names the new program, with the answer in the same write."""
         pump = self._pump
         old_crc = pump.ledger.program_crc

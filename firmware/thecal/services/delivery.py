@@ -1,7 +1,9 @@
-"""Delivery: turns the programmed rate and boluses into chunks, permits and leases. Invariant: no step without durable intent, no more than one
-lease ahead of the clock, and the accumulator's bound (error below one step) holds through rate changes, holds and boluses.
+"""Delivery: turns the programmed rate and boluses into chunks, permits and leases. Invariant: no step without
+durable intent, no more than one lease ahead of the clock, and the accumulator's bound (error below one step) holds
+through rate changes, holds and boluses.
 
-`planned_ms` is the board time up to which the accumulator has been advanced: the end of the last lease, or the moment of the last change.
+`planned_ms` is the board time up to which the accumulator has been
+advanced: the end of the last lease, or the moment of the last change.
 """
 
 from thecal.core import events, faults, states
@@ -11,6 +13,10 @@ from thecal.core.gate import chunk_room
 from thecal.core.ledger import Grant
 from thecal.drivers.motor import LEASE_MAX_STEPS, PermitRefused
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.services.pump import Pump
+
 LOOKAHEAD_MS = const(1000)
 LEAD_MS = const(400)
 REST_MS = const(10_000)
@@ -19,22 +25,22 @@ REST_MS = const(10_000)
 class Delivery:
     """The delivery service of one pump."""
 
-    def __init__(self, pump) -> None:
+    def __init__(self, pump: "Pump") -> None:
         self._pump = pump
         pump.delivery = self
         self._acc = Accumulator(pump.step_pl)
         self._owed = 0
         self._planned_ms = 0
-        self._grant = None
+        self._grant: "Grant | None" = None
         self._chunk_steps = 1
         self._lease_end_ms = 0
         self._prefetch = False
         self._min_period_us = 1_000_000 // pump.part["max_steps_per_s"]
 
-    # --- called on a change of state or program -----------------------------------------------------------------------------------
+    # --- called on a change of state or program ----------------------------------------------------------------------------
     def load_program(self, now_ms: int) -> None:
         """The active program changed: the new rate holds from now; the part of a step already earned is kept."""
-        fields = self._pump.fields
+        fields = self._pump.program()
         if self._pump.state == states.INFUSING:
             self._sync(now_ms)
         self._acc.set_rate(fields["rate_nl_per_day"])
@@ -47,10 +53,11 @@ class Delivery:
         self._pump.motor.enable(True)
 
     def leave(self, now_ms: int) -> None:
-        """INFUSING ends: what was earned up to now is kept as phase; a running bolus ends for good; the lease in flight completes."""
+        """INFUSING ends: what was earned up to now is kept as phase; a
+        running bolus ends for good; the lease in flight completes."""
         self._sync(now_ms)
         if self._grant is not None:
-            self._end_bolus(now_ms, self._acc.cancel_bolus())
+            self._end_bolus(now_ms, self._grant, self._acc.cancel_bolus())
 
     def begin_bolus(self, now_ms: int, grant: Grant) -> None:
         """Deliver `grant` (already promised and durable) from now."""
@@ -68,7 +75,7 @@ class Delivery:
         """What the running bolus still owes, nL."""
         return self._acc.bolus_left_nl()
 
-    # --- the service --------------------------------------------------------------------------------------------------------------
+    # --- the service -------------------------------------------------------------------------------------------------------
     def poll(self, now_ms: int) -> int:
         """At most one durable write and one lease."""
         pump = self._pump
@@ -82,7 +89,7 @@ class Delivery:
         if self._grant is not None and self._acc.bolus_left_ms() == 0 and not self._owed:
             if pump.store.spent:
                 return now_ms
-            self._end_bolus(now_ms, 0)
+            self._end_bolus(now_ms, self._grant, 0)
             pump.commit(now_ms)
             return now_ms
         return self._lease(now_ms)
@@ -165,7 +172,7 @@ class Delivery:
         if settled + chunk <= pump.ledger.intent:
             return now_ms
         new_steps = settled + chunk - pump.ledger.intent
-        reason, value, limit = chunk_room(pump.situation(now_ms), new_steps)
+        reason, value, _limit = chunk_room(pump.situation(now_ms), new_steps)
         if reason:
             pump.raise_alarm(now_ms, faults.A_LIMIT_NARROWED, value)
             self._planned_ms = max(self._planned_ms, now_ms)  # time without room is not caught up afterwards
@@ -178,7 +185,7 @@ class Delivery:
             pump.fail(now_ms, faults.LEDGER_WRITE, settled)
             return now_ms + REST_MS
         pump.journal.write(now_ms, events.DOSE, settled, chunk, pump.ledger.seq, 0, lazy=True)
-        if pump.reservoir_left_nl() <= pump.fields["reservoir_low_nl"]:
+        if pump.reservoir_left_nl() <= pump.program()["reservoir_low_nl"]:
             pump.raise_alarm(now_ms, faults.A_RESERVOIR_LOW, pump.reservoir_left_nl())
         return now_ms
 
@@ -188,11 +195,8 @@ class Delivery:
             self._owed += self._acc.advance(now_ms - self._planned_ms)
             self._planned_ms = now_ms
 
-    def _end_bolus(self, now_ms: int, missing_nl: int) -> None:
-        grant = self._grant
+    def _end_bolus(self, now_ms: int, grant: Grant, missing_nl: int) -> None:
         self._grant = None
         pump = self._pump
         pump.ledger.grants = [g for g in pump.ledger.grants if g.command_id != grant.command_id]
-        pump.journal.write(
-            now_ms, events.BOLUS_END, grant.command_id, grant.volume_nl, missing_nl, 0 if missing_nl else 1
-        )
+        pump.journal.write(now_ms, events.BOLUS_END, grant.command_id, grant.volume_nl, missing_nl, 0 if missing_nl else 1)

@@ -1,12 +1,18 @@
-"""The event log on flash: records buffered in RAM, appended to segments. Invariant: a sequence never repeats; what is lost shows as a gap;
-a prompt record is durable before any answer that speaks of it leaves.
+"""The event log on flash: records buffered in RAM, appended to segments. Invariant: a sequence never repeats; what is lost
+shows as a gap; a prompt record is durable before any answer that speaks of it leaves.
 
-Dose records are lazy (flushed in batches of LAZY_RECORDS, because an append costs about one flash erase); the ledger, written with each of them,
-holds their totals and their sequence, so losing up to LAZY_RECORDS - 1 of them to a power cut shows as a gap and loses no dose.
+Dose records are lazy (flushed in batches of LAZY_RECORDS, because an append costs about one flash erase); the
+ledger, written with each of them, holds their totals and their sequence, so losing up to LAZY_RECORDS - 1 of them
+to a power cut shows as a gap and loses no dose.
 """
 
 from thecal.core.compat import const
 from thecal.core.events import RECORD_BYTES, SEGMENT_RECORDS, pack_record, unpack_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.core.events import Record
+    from thecal.drivers.store import Store
 
 FOLDER = "/log"
 RING_SEGMENTS = const(96)
@@ -28,7 +34,7 @@ def _is_segment(name: str) -> bool:
 class Journal:
     """Log of one boot. `next_seq` is the sequence the next record gets; `durable_seq` the first that is not yet on flash."""
 
-    def __init__(self, store) -> None:
+    def __init__(self, store: "Store") -> None:
         self._store = store
         self._buffer: "list[bytes]" = []
         self._prompt = False
@@ -38,13 +44,14 @@ class Journal:
         self._page = bytearray(PAGE_RECORDS * RECORD_BYTES)
         self.next_seq = 0
         self.durable_seq = 0
-        self.newest = None
+        self.newest: "Record | None" = None
         self.damaged = False
         self.failed = False
         self.wake = False  # something happened: the loop asks every service again, whatever they said they would wait for
 
     def open(self) -> None:
-        """Look at the newest segment: `newest` becomes its last true record. A damaged tail is left alone and a new segment begun."""
+        """Look at the newest segment: `newest` becomes its last true
+        record. A damaged tail is left alone and a new segment begun."""
         self._store.make_folder(FOLDER)
         self._segments = [name for name in self._store.names(FOLDER) if _is_segment(name)]
         for name in reversed(self._segments):
@@ -127,7 +134,7 @@ class Journal:
 
     def _append(self) -> None:
         if self._room == 0:
-            name = "%08x" % unpack_record(self._buffer[0]).seq
+            name = "%08x" % int.from_bytes(self._buffer[0][:4], "little")
             fresh = True
             room = SEGMENT_RECORDS
         else:
@@ -144,8 +151,8 @@ class Journal:
         self.durable_seq = self.next_seq - len(self._buffer)
 
     def read_from(self, first_seq: int, count: int) -> "list[bytes]":
-        """Up to `count` (at most PAGE_RECORDS) durable records with sequence >= `first_seq`, in order, from one segment; [] when there
-        are none."""
+        """Up to `count` (at most PAGE_RECORDS) durable records with sequence >= `first_seq`, in order, from one segment; []
+        when there are none."""
         chosen = 0
         for index in range(len(self._segments)):
             if int(self._segments[index], 16) <= first_seq:

@@ -1,7 +1,9 @@
-"""The link service: frames in, answers out. Invariant: bytes from outside can never raise, block or change anything that `messages.check_request`
-and the command's own rules did not allow; the answer to a command leaves only when its log record is durable.
+"""The link service: frames in, answers out. Invariant: bytes from outside can never raise, block or change
+anything that `messages.check_request` and the command's own rules did not allow; the answer to a command leaves
+only when its log record is durable.
 
-One request is handled per turn, so a flood cannot starve delivery. Bad frames are counted and logged once a minute, not one by one.
+One request is handled per turn, so a flood cannot starve delivery.
+Bad frames are counted and logged once a minute, not one by one.
 """
 
 import gc
@@ -15,6 +17,13 @@ from thecal.services.commands import PROGRAM_A, Staged
 from thecal.services.pump import FW_VERSION, LEDGER_PATH
 from thecal.services.status import status_fields
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thecal.services.commands import Commands, Reply, Request
+    from thecal.services.pump import Pump
+
 IDLE_MS = const(5000)  # the clock's wait returns by itself when input comes
 BAD_FRAMES_MS = const(60_000)
 QUEUE_MAX = const(4)
@@ -24,13 +33,15 @@ BLOB_PIECE = const(110)
 class Link:
     """The host's line."""
 
-    def __init__(self, pump, commands) -> None:
+    def __init__(self, pump: "Pump", commands: "Commands") -> None:
         self._pump = pump
         self._commands = commands
         self._serial = pump.board.serial
         self._decoder = frames.Decoder()
-        self._queue = []
-        self._held = None  # (frame sequence, request id, answer or None, log sequence it waits for)
+        self._queue: "list[frames.Frame]" = []
+        self._held: "tuple[int, int, Reply | None, int] | None" = (
+            None  # (frame sequence, request id, answer or None, log sequence it waits for)
+        )
         self._bad_logged = 0
         self._bad_logged_ms = 0
 
@@ -64,6 +75,8 @@ class Link:
     # --- answers ---------------------------------------------------------------------------------------------------------------
     def _finish(self) -> bool:
         """Send the held answer if it may leave; True when nothing is held any more."""
+        if self._held is None:
+            return True
         seq, command_id, answer, wait_seq = self._held
         if answer is None:
             answer = self._commands.finished
@@ -81,11 +94,11 @@ class Link:
             self._pump.board.chip.reset()
         return True
 
-    def _answer(self, seq: int, command_id: int, answer) -> None:
+    def _answer(self, seq: int, command_id: int, answer: "Reply") -> None:
         code, reason, value, limit, replayed = answer
         self._send(seq, {"r": code, "i": command_id, "k": reason, "v": value, "l": limit, "a": replayed})
 
-    def _send(self, seq: int, fields) -> None:
+    def _send(self, seq: int, fields: "dict[str, Any]") -> None:
         data = json.dumps(fields).encode()
         at = 0
         while True:
@@ -97,13 +110,13 @@ class Link:
                 return
 
     # --- requests --------------------------------------------------------------------------------------------------------------
-    def _handle(self, frame, now_ms: int) -> None:
+    def _handle(self, frame: "frames.Frame", now_ms: int) -> None:
         if frame.kind == frames.REQUEST:
             self._request(frame, now_ms)
         elif frame.kind == frames.DATA:
             self._data(frame)
 
-    def _request(self, frame, now_ms: int) -> None:
+    def _request(self, frame: "frames.Frame", now_ms: int) -> None:
         try:
             request = m.check_request(json.loads(frame.payload))
         except m.RequestError as error:
@@ -123,7 +136,7 @@ class Link:
             return
         getattr(self, "_" + request["c"])(frame.seq, request)
 
-    def _hello(self, seq: int, _request) -> None:
+    def _hello(self, seq: int, _request: "Request") -> None:
         pump = self._pump
         board_id = "".join("%02x" % byte for byte in pump.board.chip.unique_id())
         self._send(
@@ -141,14 +154,14 @@ class Link:
             },
         )
 
-    def _status(self, seq: int, _request) -> None:
+    def _status(self, seq: int, _request: "Request") -> None:
         self._send(seq, status_fields(self._pump))
 
-    def _stage(self, seq: int, request) -> None:
+    def _stage(self, seq: int, request: "Request") -> None:
         self._commands.staged[request["k"]] = Staged(request["n"], request["crc"])
         self._send(seq, {"r": m.OK})
 
-    def _data(self, frame) -> None:
+    def _data(self, frame: "frames.Frame") -> None:
         """A piece of the blob that is still incomplete: offset (4), bytes. Kind is in the top byte of the offset."""
         if len(frame.payload) < 5:
             return
@@ -171,7 +184,7 @@ class Link:
                 code = m.BAD_BLOB
         self._serial.write(frames.encode(frames.ACK, frame.seq, wanted.to_bytes(4, "little") + bytes((code,))))
 
-    def _read(self, seq: int, request) -> None:
+    def _read(self, seq: int, request: "Request") -> None:
         kind = request["k"]
         if kind in (m.BLOB_PROGRAM, m.BLOB_MONITOR):
             staged = self._commands.staged.get(kind)
@@ -192,7 +205,7 @@ class Link:
             if not more:
                 return
 
-    def _log(self, seq: int, request) -> None:
+    def _log(self, seq: int, request: "Request") -> None:
         journal = self._pump.journal
         first = request["s"]
         if first >= journal.durable_seq and journal.next_seq > journal.durable_seq:

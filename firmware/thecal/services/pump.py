@@ -13,6 +13,14 @@ from thecal.drivers.motor import Motor
 from thecal.drivers.store import Store
 from thecal.services.journal import Journal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thecal.drivers.seam import Board
+    from thecal.monitor.watch import Monitor
+    from thecal.services.delivery import Delivery
+
 LEDGER_PATH = "/ledger"
 FW_VERSION = const(100)  # 0.1.0 as major * 10000 + minor * 100 + patch
 NL_FACTOR = const(1_000_000_000)
@@ -21,7 +29,10 @@ NL_FACTOR = const(1_000_000_000)
 class Pump:
     """One pump. `fields` is the active program (None: none); `acc` is made by delivery."""
 
-    def __init__(self, board) -> None:
+    delivery: "Delivery"  # both are put here by main.build, before anything asks for them
+    monitor: "Monitor"
+
+    def __init__(self, board: "Board") -> None:
         self.board = board
         self.config = board.config
         self.store = Store(board.fs)
@@ -32,14 +43,12 @@ class Pump:
         self.alarms = Alarms()
         self.state = states.BOOT
         self.fault = faults.NO_FAULT
-        self.fields = None
+        self.fields: "dict[str, Any] | None" = None
         self.program_crc = 0
         self.program_version = 0
         self.part = make_part(board.config)
         self.step_pl = self.part["step_pl_per_million"]
-        self.delivery = None
-        self.monitor = None
-        self.last_error = None
+        self.last_error: "Exception | None" = None
         self._t0_ms = 0
 
     def _write_ledger(self, data: bytes) -> None:
@@ -126,6 +135,12 @@ class Pump:
         if self.alarms.lower(alarm):
             self.journal.write(now_ms, events.ALARM_CLEARED, self.motor.position, 0, 0, alarm)
 
+    def program(self) -> "dict[str, Any]":
+        """The active program, where there must be one (INFUSING, a wish being judged); RuntimeError when there is none."""
+        if self.fields is None:
+            raise RuntimeError("no program")
+        return self.fields
+
     # --- volumes ---------------------------------------------------------------------------------------------------------------
     def steps_nl(self, steps: int) -> int:
         """Volume of `steps`, nL rounded down."""
@@ -138,9 +153,9 @@ class Pump:
         used = -(-(self.ledger.max_steps - self.ledger.fill_steps) * self.step_pl // NL_FACTOR)
         return max(0, self.fields["reservoir_nl"] - used)
 
-    def situation(self, now_ms: int, fields=None, basal_nl_per_day: int = -1) -> Situation:
+    def situation(self, now_ms: int, fields: "dict[str, Any] | None" = None, basal_nl_per_day: int = -1) -> Situation:
         """What the chain of reasons looks at, for the active program or the one given."""
-        fields = self.fields if fields is None else fields
+        fields = self.program() if fields is None else fields
         ledger = self.ledger
         return Situation(
             fields,
@@ -157,7 +172,7 @@ class Pump:
         )
 
 
-def make_part(config: "dict[str, object]") -> "dict[str, int]":
+def make_part(config: "dict[str, Any]") -> "dict[str, int]":
     """The limits of the part that the validator needs, from `/board.json`."""
     mechanics = config["mechanics"]
     limits = config["limits"]

@@ -1,10 +1,15 @@
-"""Sensing: reads battery and pressure on its own beat and raises what they say. A sensor that is not fitted stays None, never "ok".
+"""Sensing: reads battery and pressure on its own beat and raises
+what they say. A sensor that is not fitted stays None, never "ok".
 
 Thresholds in mV are the board file's (`limits.battery_low_mv`, 0: none). One SENSORS record an hour.
 """
 
 from thecal.core import events, faults
 from thecal.core.compat import const
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.services.pump import Pump
 
 PERIOD_MS = const(60_000)
 RECORD_MS = const(3_600_000)
@@ -14,7 +19,7 @@ HYSTERESIS_MV = const(50)
 class Sensing:
     """The sensing service."""
 
-    def __init__(self, pump) -> None:
+    def __init__(self, pump: "Pump") -> None:
         self._pump = pump
         self._next_record_ms = 0
         self._low_mv = pump.config["limits"].get("battery_low_mv", 0)
@@ -32,7 +37,5 @@ class Sensing:
         if now_ms >= self._next_record_ms:
             self._next_record_ms = now_ms - now_ms % RECORD_MS + RECORD_MS
             fitted = (1 if battery is not None else 0) | (2 if pressure is not None else 0)
-            pump.journal.write(
-                now_ms, events.SENSORS, pump.motor.position, max(battery or 0, 0), max(pressure or 0, 0), fitted
-            )
+            pump.journal.write(now_ms, events.SENSORS, pump.motor.position, max(battery or 0, 0), max(pressure or 0, 0), fitted)
         return now_ms + PERIOD_MS

@@ -1,5 +1,5 @@
-"""Start-up: self-test, then recovery of the ledger, then the state to begin in. Invariant: a class A failure never leads to motion, and nothing
-here writes over evidence: a missing, corrupt or regressed ledger stays as it was found.
+"""Start-up: self-test, then recovery of the ledger, then the state to begin in. Invariant: a class A failure never leads to
+motion, and nothing here writes over evidence: a missing, corrupt or regressed ledger stays as it was found.
 
 Class A (refuse therapy): files, ledger, program, monitor limits, EN read-back, edge counter, third watchdog reset in a row.
 """
@@ -12,13 +12,19 @@ from thecal.core.prescription import ProgramError, program_crc, unpack, validate
 from thecal.services.commands import BORN_PATH, PROGRAM_A, PROGRAM_B
 from thecal.services.pump import LEDGER_PATH
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.drivers.seam import Board
+    from thecal.drivers.store import Store
+    from thecal.services.pump import Pump
+
 LOOP_TEST_EDGES = const(8)
 LOOP_TEST_US = const(500)
 LATCH_PATH = "/latch"
 MANIFEST_PATH = "/manifest.json"
 
 
-def check_files(store) -> "tuple[int, int]":
+def check_files(store: "Store") -> "tuple[int, int]":
     """Compare each file in the manifest with its sha256. Returns (files that differ or are missing, files checked)."""
     try:
         files = store.load_json(MANIFEST_PATH)["files"]
@@ -38,7 +44,7 @@ def check_files(store) -> "tuple[int, int]":
     return bad, len(files)
 
 
-def loop_test(board) -> bool:
+def loop_test(board: "Board") -> bool:
     """With EN off, send a few pulses and see the counter count exactly them. The motor does not move."""
     before = board.counter.read()
     start_us = board.clock.now_us() + 1000
@@ -50,7 +56,7 @@ def loop_test(board) -> bool:
     return board.counter.read() - before == LOOP_TEST_EDGES
 
 
-def en_test(board) -> bool:
+def en_test(board: "Board") -> bool:
     """EN reads back as off when set off. It is never set on here: a stuck driver must not get current from a test."""
     board.enable.set(False)
     return not board.en_sense.read()
@@ -59,7 +65,7 @@ def en_test(board) -> bool:
 class Startup:
     """What start-up found. `failed` is a mask over fault codes; the lowest code becomes the latched fault."""
 
-    def __init__(self, pump) -> None:
+    def __init__(self, pump: "Pump") -> None:
         self._pump = pump
         self.failed = 0
         self._resume_state = states.OFF
@@ -111,8 +117,8 @@ class Startup:
         if check_files(pump.store)[0]:
             self._fail(faults.FILES_CHANGED)
         if not en_test(pump.board):
-            self._fail(faults.EN_STUCK)
-        if not loop_test(pump.board):
+            self._fail(faults.EN_STUCK)  # and no pulse is sent: the motor might move
+        elif not loop_test(pump.board):
             self._fail(faults.COUNTER_FAILED)
         if pump.store.size(LATCH_PATH) >= 0:
             self._fail(faults.MONITOR_TRIPPED)

@@ -4,15 +4,21 @@ import gc
 
 from thecal.core.windows import RING_1H, RING_4H, RING_24H
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.services.pump import Pump
+
 
 def heap_free() -> int:
-    """Free heap in bytes, 0 where the interpreter does not say (CPython)."""
-    gc.collect()  # steps run in hardware meanwhile; without it this would show how long ago the last collection was
+    """Free heap in bytes after a collection, 0 where the interpreter does not say (CPython)."""
     free = getattr(gc, "mem_free", None)
-    return free() if free is not None else 0
+    if free is None:
+        return 0
+    gc.collect()  # or this would show how long ago the last collection was; the steps run in hardware meanwhile
+    return free()
 
 
-def status_fields(pump) -> "dict[str, int | None]":
+def status_fields(pump: "Pump") -> "dict[str, int | None]":
     """What the host shows. nL, ms, steps, mV, Pa; None: sensor not fitted."""
     ledger = pump.ledger
     now_ms = pump.now_ms()

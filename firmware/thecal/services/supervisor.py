@@ -1,9 +1,24 @@
-"""The loop and its supervisor. Invariant: the watchdog is fed from this one place, and only while every service met its own deadline;
-at most one durable write happens per turn; anything a service raises ends in a latched fault, not in silence.
+"""The loop and its supervisor. Invariant: the watchdog is fed from this one place, and only while every service met its own
+deadline; at most one durable write happens per turn; anything a service raises ends in a latched fault, not in silence.
 """
 
 from thecal.core import faults
 from thecal.core.compat import const
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from thecal.services.link import Link
+    from thecal.services.pump import Pump
+
+    class Service(Protocol):
+        """What the loop asks in turn."""
+
+        def poll(self, now_ms: int) -> int:
+            """Do what is due; returns the board time in ms at which to ask again."""
+            ...
+
 
 FEED_MS = const(2500)
 HEALTHY_MS = const(600_000)
@@ -12,7 +27,7 @@ HEALTHY_MS = const(600_000)
 class Supervisor:
     """Services in order of polling: (name, service, lateness in ms it may have)."""
 
-    def __init__(self, pump, link, services) -> None:
+    def __init__(self, pump: "Pump", link: "Link", services: "tuple[tuple[str, Service, int], ...]") -> None:
         self._pump = pump
         self._link = link
         self._services = services

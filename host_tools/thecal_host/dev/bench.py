@@ -1,7 +1,8 @@
-"""`make bench`: the numbers to hold, each with its target, today's figure and met or missed. Nothing here is a test and nothing is timed in CI.
+"""`make bench`: the numbers to hold, each with its target, today's figure
+and met or missed. Nothing here is a test and nothing is timed in CI.
 
-Invariant: every figure is measured in this run by the function its row names; a row that cannot be measured here says why and counts as
-neither met nor missed. Exit 1 when one is missed. Not a medical device.
+Invariant: every figure is measured in this run by the function its row names; a row that cannot be measured here says why and
+counts as neither met nor missed. Exit 1 when one is missed. Not a medical device.
 """
 
 import os

@@ -125,12 +125,15 @@ class BoardBench:
         """Measured with the MicroPython day below; a running pump takes Ctrl-C as data."""
         self._vm_day()
         steps, stopped = self._ctrl_c
-        return f"0 lost or extra: {steps} steps in the minute after it, still infusing" if not stopped else "it stopped", not stopped
+        if stopped:
+            return "it stopped", False
+        return f"0 lost or extra: {steps} steps in the minute after it, still infusing", True
 
     def log_pull(self) -> tuple[str, bool]:
         """Pull of all records at once over the virtual line."""
         count, seconds = self._records
-        return f"{seconds:.2f} s for {count} ({32 * count / 1000 / max(seconds, 1e-9):.0f} kB/s)", seconds * 10_000 / max(count, 1) <= 3
+        rate = 32 * count / 1000 / max(seconds, 1e-9)
+        return f"{seconds:.2f} s for {count} ({rate:.0f} kB/s)", seconds * 10_000 / max(count, 1) <= 3
 
     def heap(self) -> tuple[str, bool]:
         """Used after a day and a collection, against the 192 KiB that the VM has without the plant."""
