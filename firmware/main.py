@@ -38,7 +38,7 @@ def build(config: "dict[str, Any]", board: "Board | None" = None) -> "tuple[Pump
         ("link", link, 5000),
         ("delivery", pump.delivery, 3000),
         ("monitor", pump.monitor, 4000),
-        ("commands", commands, 5000),
+        ("activation", commands.activation, 5000),
         ("journal", pump.journal, 10000),
         ("sensing", Sensing(pump), 10000),
     )

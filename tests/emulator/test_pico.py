@@ -23,7 +23,7 @@ from thecal_host.flashing.run import flash
 from thecal_host.link.client import Client
 from thecal_host.link.types import Status
 
-pytestmark = pytest.mark.emulator
+pytestmark = [pytest.mark.emulator, pytest.mark.timeout(3600)]  # the emulated chip is that slow
 
 LOOP_TEST_EDGES = 8
 HEAP_TARGET_BYTES = 100_000

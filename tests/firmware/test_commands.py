@@ -257,3 +257,60 @@ def test_a_flood_of_refused_commands_does_not_wear_the_flash_but_stop_always_wor
     assert b.command("stop")["r"] == m.OK
     b.advance(120_000)
     assert b.command("bolus", nl=1_000_000, ms=600_000)["r"] == m.REFUSED
+
+
+def test_a_bolus_longer_than_a_day_is_refused_before_anything_looks_at_it() -> None:
+    b = Bench().running()
+    answer = b.command("bolus", nl=40_000, ms=86_400_001)
+    assert (answer["r"], answer["k"], answer["hi"]) == (m.BAD_REQUEST, "ms", 86_400_000)
+
+
+@pytest.mark.sr("SR-40")
+def test_a_flash_that_refuses_the_commit_of_an_activation_leaves_the_old_program_whole() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    replace = b.pump.store.replace
+
+    def full(path: str, data: bytes) -> None:
+        if path == "/ledger":
+            raise OSError(28)
+        replace(path, data)
+
+    old = b.image.read("/program.a")
+    b.pump.store.replace = full
+    assert b.activate(program(rate_nl_per_day=240_000))["r"] == m.STORE_FULL
+    assert b.image.read("/program.a") == old
+    del b.pump.store.replace
+    b.restart()
+    assert b.pump.fault == 0
+    assert b.pump.fields["rate_nl_per_day"] == 480_000
+
+
+def test_a_fault_at_a_commit_is_in_the_log_and_the_refused_command_is_not() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    replace = b.pump.store.replace
+
+    def full(path: str, data: bytes) -> None:
+        if path == "/ledger":
+            raise OSError(28)
+        replace(path, data)
+
+    b.pump.store.replace = full
+    assert b.command("bolus", nl=40_000, ms=600_000)["r"] == m.STORE_FULL
+    log = b.log()
+    assert [r.detail for r in log if r.code == 14] == [11]
+    assert not [r for r in log if r.code == 6]
+    assert len({r.seq for r in log}) == len(log)
+
+
+def test_a_damaged_record_in_the_log_does_not_stop_the_pump() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    b.log()
+    name = "/log/" + b.image.fs.listdir("/log")[0]
+    data = bytearray(b.image.read(name))
+    data[32 * 5 : 32 * 6] = b"\xff" * 32
+    b.image.write(name, bytes(data))
+    assert b.send(b'{"c":"log","s":0}')
+    assert b.pump.fault == 0 and b.pump.state == states.INFUSING

@@ -164,3 +164,32 @@ def test_a_fault_stop_is_immediate() -> None:
     assert b.pump.ledger.min_steps <= edges <= b.pump.ledger.max_steps
     assert not b.world.en
     assert isinstance(b.pump.motor, Motor)
+
+
+def test_starts_and_stops_neither_gain_nor_lose_steps() -> None:
+    b = Bench().running(
+        program(
+            rate_nl_per_day=24_000_000,
+            max_rate_nl_per_day=24_000_000,
+            limit_1h_nl=10**8,
+            limit_4h_nl=10**8,
+            limit_24h_nl=6 * 10**8,
+        )
+    )
+    began = b.pump.now_ms()
+    run_ms = b.pump.now_ms() - began
+    for _ in range(60):
+        b.advance(37)
+        run_ms += 37
+        assert b.command("hold")["r"] == 0
+        b.advance(1_500)
+        assert b.command("resume")["r"] == 0
+    assert abs(b.edges() - steps_for(24_000_000, run_ms)) <= 8  # the lease in flight, up to one second
+
+
+@pytest.mark.sr("SR-14")
+def test_an_empty_reservoir_stops_delivery_with_an_alarm() -> None:
+    b = Bench().running(program(reservoir_nl=40_000, reservoir_low_nl=10_000))
+    b.advance(6 * HOUR)
+    assert 900 <= b.edges() <= 969 + 19
+    assert faults.A_RESERVOIR_EMPTY in b.pump.alarms.held()

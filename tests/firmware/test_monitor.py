@@ -105,3 +105,51 @@ def test_a_day_with_boluses_trips_nothing() -> None:
         b.advance(5 * HOUR)
     assert b.pump.monitor.tripped == 0
     assert b.pump.fault == 0
+
+
+@pytest.mark.parametrize("minute", [1, 5, 10, 14])
+@pytest.mark.parametrize("rate", [48_000, 240_000, 384_000])
+def test_lowering_the_rate_trips_nothing(rate: int, minute: int) -> None:
+    b = running()
+    b.advance(minute * 60_000)
+    assert b.activate(program(rate_nl_per_day=rate))["r"] == 0
+    b.advance(2 * HOUR)
+    assert (b.pump.monitor.tripped, b.pump.fault) == (0, 0)
+
+
+def test_limits_below_what_the_windows_hold_are_refused_while_infusing() -> None:
+    b = running()
+    assert b.command("bolus", nl=80_000, ms=600_000)["r"] == 0
+    b.advance(700_000)
+    answer = b.activate(program(limit_1h_nl=60_000, max_bolus_nl=20_000))
+    assert (answer["r"], answer["k"]) == (1, 3)
+    assert answer["v"] > answer["l"] == 60_000
+    b.advance(2 * HOUR)
+    assert b.activate(program(limit_1h_nl=60_000, max_bolus_nl=20_000))["r"] == 0
+    b.advance(3 * HOUR)
+    assert b.pump.fault == 0
+
+
+@pytest.mark.parametrize("chunk_nl", [2_000, 6_000])
+@pytest.mark.parametrize("after_boundary_ms", [-500, -100, 0, 500, 3_000])
+def test_the_tail_of_a_bolus_may_cross_an_interval(chunk_nl: int, after_boundary_ms: int) -> None:
+    b = Bench().running(program(rate_nl_per_day=480_000, chunk_nl=chunk_nl, max_bolus_nl=80_000))
+    wait_ms = 2 * 900_000 - b.pump.now_ms() - 60_000 + after_boundary_ms
+    b.advance(wait_ms)
+    assert b.command("bolus", nl=80_000, ms=60_000)["r"] == 0
+    b.advance(HOUR)
+    assert (b.pump.monitor.tripped, b.pump.fault) == (0, 0)
+
+
+def test_one_unreadable_moment_of_the_ledger_is_read_again() -> None:
+    b = running()
+    real = b.pump.monitor._read
+    failures = [1]
+
+    def once(path: str) -> "bytes | None":
+        return None if failures and failures.pop() else real(path)
+
+    b.pump.monitor._read = once
+    b.advance(HOUR)
+    assert not failures
+    assert b.pump.monitor.tripped == 0

@@ -251,3 +251,118 @@ def test_what_a_reset_alarmed_about_is_held_until_acknowledged() -> None:
     assert b.pump.alarms.held() == [faults.A_TIME_UNKNOWN, faults.A_BOLUS_DROPPED]
     assert b.command("ack")["v"] == 2
     assert b.pump.alarms.held() == []
+
+
+@pytest.mark.sr("SR-01")
+def test_an_old_ledger_under_a_log_without_a_newer_dose_record_is_noticed_too() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    old = b.image.read("/ledger")
+    b.advance(3 * HOUR)
+    b.command("hold")
+    b.command("resume")
+    b.log()
+    b.power_off()
+    b.image.write("/ledger", old)
+    b.boot()
+    refused(b, faults.LEDGER_REGRESSED)
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"null", b"5", b'{"files":5}', b'["/born"]', b"[" * 3000, b"\xff\xfe", b'{"files":{"/born":5}}']
+)
+def test_an_odd_manifest_is_a_changed_firmware(manifest: bytes) -> None:
+    b = used()
+    b.image.write("/manifest.json", manifest)
+    b.restart()
+    refused(b, faults.FILES_CHANGED)
+
+
+def test_a_used_board_that_lost_its_marker_can_be_provisioned_again_and_counts_what_was_open() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    b.image.fs.remove("/born")
+    b.restart()
+    assert b.pump.state == states.UNPROVISIONED
+    assert b.command("provision", nothing=1)["r"] == 0
+    assert b.pump.ledger.min_steps <= b.edges() <= b.pump.ledger.max_steps
+    b.running()
+    b.advance(HOUR)
+    assert b.pump.fault == 0
+    assert b.pump.ledger.min_steps <= b.edges() <= b.pump.ledger.max_steps
+
+
+def test_a_latched_fault_is_not_cleared_by_deleting_the_marker() -> None:
+    b = Bench().running()
+    b.pump.fail(b.pump.now_ms(), faults.SERVICE_DIED)
+    b.settle()
+    b.image.fs.remove("/born")
+    b.restart()
+    assert b.command("provision", nothing=1)["k"] == 16
+
+
+@pytest.mark.sr("SR-32")
+def test_a_log_that_cannot_be_written_alarms() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+
+    def full(path: str, data: bytes) -> None:
+        raise OSError(28)
+
+    b.pump.store.append = full
+    b.advance(HOUR)
+    assert faults.A_LOG_FULL in b.pump.alarms.held()
+    del b.pump.store.append
+    b.advance(HOUR)
+    assert b.command("ack")["r"] == 0
+    assert faults.A_LOG_FULL not in b.pump.alarms.held()
+
+
+@pytest.mark.sr("SR-23")
+def test_watchdog_resets_far_apart_are_not_in_a_row() -> None:
+    b = Bench().running()
+    for _ in range(4):
+        b.advance(11 * 60_000)
+        b.power_off()
+        b.boot(chip.CAUSE_WATCHDOG)
+        assert b.pump.state == states.INFUSING
+    assert b.pump.ledger.watchdog_resets == 1
+
+
+@pytest.mark.sr("SR-10")
+def test_a_counter_that_dies_while_infusing_alarms() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    assert faults.A_STEPS_MISSING not in b.pump.alarms.held()
+    twin_faults.inject(b.world, "counter_stuck", 1)
+    b.advance(120_000)
+    assert faults.A_STEPS_MISSING in b.pump.alarms.held()
+
+
+@pytest.mark.sr("SR-06")
+def test_board_time_goes_on_from_the_newest_durable_moment_the_log_included() -> None:
+    b = Bench()
+    b.advance(5 * HOUR)  # off: only the hourly sensor records are written
+    b.restart()
+    assert b.pump.now_ms() >= 5 * HOUR - 60_000
+
+
+def test_the_documented_way_out_of_a_latched_fault_works() -> None:
+    """firmware/SAFETY.md, `Out of a latched fault`."""
+    b = Bench().running()
+    twin_faults.inject(b.world, "double_steps", 1)
+    b.advance(HOUR)
+    assert b.pump.fault == faults.MONITOR_TRIPPED
+    twin_faults.inject(b.world, "double_steps", 0)
+    for path in ("/latch", "/ledger", "/born"):
+        b.image.fs.remove(path)
+    b.restart()
+    assert b.pump.state == states.UNPROVISIONED
+    assert b.command("provision", nothing=0)["r"] == 0
+    b.running()
+    b.restart()
+    b.advance(27 * HOUR)
+    b.restart()
+    assert b.pump.fault == 0
+    assert b.pump.state == states.INFUSING
+    assert b.edges() > 0

@@ -177,7 +177,7 @@ class FakeBoard:
             return [respond({"r": self.refuse.get("stage", 0)})]
         if name == "read":
             return self._read(request["k"], request["o"])
-        return [respond(self._command(request))]
+        return [respond({**self._command(request), "i": request["i"]})]
 
     def _command(self, request):
         command_id, mark = request["i"], messages.digest(request)

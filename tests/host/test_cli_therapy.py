@@ -178,3 +178,21 @@ def test_check_of_a_board(thecal):
         code, out, _err = thecal("check", "--port", board.url, "--json")
         assert code == exit_codes.CHECK_FAILED
         assert [item["what"] for item in json.loads(out)["checks"] if not item["passed"]] == ["monitor limits"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(1 << 48), "9" * 400])
+@pytest.mark.parametrize("command", [("start", "--yes"), ("bolus", "1 uL", "--over", "1 min", "--yes"), ("activate", "--yes")])
+def test_an_id_that_cannot_be_one_is_refused_here(thecal, command, number):
+    with board_with_program() as board:
+        code, out, err = thecal(*command, "--json", "--id", number, "--port", board.url)
+    assert code == exit_codes.USAGE
+    assert "ids are 1 to 281474976710655" in err
+    assert json.loads(out)["ok"] is False
+    assert board.requests == []
+
+
+@pytest.mark.parametrize("number", [1 << 16, (1 << 48) - 1])
+def test_every_id_of_the_protocol_can_be_given(thecal, number):
+    with board_with_program() as board:
+        assert thecal("stop", "--id", number, "--port", board.url)[0] == 0
+    assert board.ran == [("stop", number)]

@@ -1,13 +1,14 @@
 """The link client against a board that loses, repeats, garbles and vanishes: one dose stays one dose, and every failure is a
 sentence."""
 
+import json
 import socket
 import time
 
 import pytest
-from fake_board import FakeBoard
+from fake_board import FakeBoard, respond
 
-from thecal.core import messages
+from thecal.core import frames, messages
 from thecal_host.link.client import Client
 from thecal_host.link.errors import AtRepl, BadAnswer, LinkError, NoAnswer, NoPort, Uncertain, WrongDevice, WrongProtocol
 from thecal_host.link.session import Session
@@ -230,3 +231,55 @@ def test_garbage_without_end_does_not_hang():
         line.close()
     finally:
         server.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"r":true}', b"[" * 100_000, b'{"r":' * 100_000, b'{"r":0,"x":' + b"[" * 100_000], ids=["bool", "[", "{", "in"]
+)
+def test_an_answer_that_makes_no_sense_is_a_sentence(answer):
+    pieces = [(frames.RESPONSE, answer[at : at + frames.PAYLOAD_MAX]) for at in range(0, len(answer), frames.PAYLOAD_MAX)]
+    with FakeBoard() as board, client_of(board, query_deadline_s=10) as client:
+        board._run = lambda _frame, _busy: pieces
+        with pytest.raises(BadAnswer, match="makes no sense"):
+            client.status()
+
+
+@pytest.mark.sr("SR-03")
+@pytest.mark.parametrize("other", [{"i": 7 << 16}, {"i": True}, {"i": "x"}, {}])
+def test_the_answer_to_another_command_is_noise(other):
+    wrong = 2
+    with FakeBoard() as board, client_of(board, command_deadline_s=6) as client:
+        run = board._run
+
+        def confused(frame, busy):
+            nonlocal wrong
+            parts = run(frame, busy)
+            answer = json.loads(parts[0][1])
+            if "i" in answer and wrong:
+                wrong -= 1
+                del answer["i"]
+                return [respond({**answer, "r": messages.REFUSED, **other})]
+            return parts
+
+        board._run = confused
+        answer = client.bolus(40_000, 600_000)
+        assert (answer.ok, wrong) == (True, 0)
+        assert board.ran == [("bolus", answer.command_id)]
+
+
+@pytest.mark.sr("SR-03")
+def test_a_command_that_only_others_answers_come_to_is_uncertain():
+    with FakeBoard() as board, client_of(board) as client:
+        board._command = lambda request: {"r": 0}
+        run = board._run
+        board._run = lambda frame, busy: [(kind, data.replace(b'"i":', b'"i":1')) for kind, data in run(frame, busy)]
+        with pytest.raises(Uncertain, match="may or may not"):
+            client.bolus(40_000, 600_000)
+
+
+def test_a_request_the_board_could_not_read_is_refused_without_an_id():
+    with FakeBoard() as board, client_of(board) as client:
+        run = board._run
+        bad = respond({"r": messages.BAD_REQUEST, "k": "json", "v": 0, "lo": 0, "hi": 0})
+        board._run = lambda frame, busy: [bad] if b'"i"' in frame.payload else run(frame, busy)
+        assert client.start().result == messages.BAD_REQUEST

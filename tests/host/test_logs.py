@@ -316,3 +316,22 @@ def test_any_log_gives_rising_curves_with_min_below_max(rows):
     volumes = [point.volume_nl for point in made.programmed]
     assert volumes == sorted(volumes)
     assert len(list(csv.reader(export.curves_csv(made).splitlines()))) >= 1
+
+
+def test_text_or_numbers_where_bytes_belong_are_a_damaged_store(store):
+    store.add("b", records(3))
+    store.add_program("b", 1, b"blob")
+    store._db.execute("UPDATE records SET raw = ? WHERE seq = 2", ("x" * 32,))
+    store._db.execute("UPDATE programs SET blob = 99")
+    for use in (
+        lambda: store.records("b"),
+        lambda: store.gaps("b"),
+        lambda: store.newest("b"),
+        lambda: store.has("b", records(3)[2]),
+        lambda: store.add("b", records(4)),
+        lambda: store.programs("b"),
+    ):
+        with pytest.raises(StorageError, match="damaged"):
+            use()
+        assert not store._db.in_transaction
+    assert store.add("b", records(2)).known == 2

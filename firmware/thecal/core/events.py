@@ -52,6 +52,9 @@ FIELDS: "dict[int, tuple[str, str, str, str, str]]" = {
     GAP: ("records lost", "zero", "first_seq", "count", "zero"),
 }
 
+# codes whose `a` is a step position of the pump
+STEP_CODES = (BOOT, STATE, DOSE, RATE, ALARM, ALARM_CLEARED, FAULT, SENSORS)
+
 # command names in a COMMAND record
 COMMAND_CODES: "dict[str, int]" = {
     "activate": 1,

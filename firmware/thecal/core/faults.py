@@ -57,6 +57,7 @@ A_BATTERY_LOW = const(5)
 A_LIMIT_NARROWED = const(6)  # a window limit held back basal: never silent
 A_BOLUS_DROPPED = const(7)  # a reset ended a bolus; it does not resume
 A_LOG_FULL = const(8)  # the log could not be written
+A_STEPS_MISSING = const(9)  # fewer edges counted than steps sent: a counter or a wire; value: how many
 PRIORITY: "dict[int, int]" = {
     A_FAULT: HIGH,
     A_TIME_UNKNOWN: MEDIUM,
@@ -66,6 +67,7 @@ PRIORITY: "dict[int, int]" = {
     A_LIMIT_NARROWED: MEDIUM,
     A_BOLUS_DROPPED: MEDIUM,
     A_LOG_FULL: HIGH,
+    A_STEPS_MISSING: HIGH,
 }
 
 

@@ -99,7 +99,7 @@ class Frame:
 def parse(raw: bytes) -> "Frame | None":
     """A Frame from decoded bytes, or None when version, type, length or CRC is wrong."""
     end = len(raw) - CRC_BYTES
-    if end < HEADER_BYTES or len(raw) > RAW_MAX or raw[0] & 0x0F != VERSION or raw[1] not in TYPES:
+    if end < HEADER_BYTES or len(raw) > RAW_MAX or raw[0] & 0xCF != VERSION or raw[1] not in TYPES:
         return None
     if raw[0] & FLAG_AUTH and end < HEADER_BYTES + AUTH_BYTES:
         return None

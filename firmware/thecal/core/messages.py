@@ -57,6 +57,7 @@ BLOB_MAX_BYTES = const(1024)
 ID_RANDOM_BITS = const(16)
 ID_MAX = (1 << 48) - 1
 ID_STEP_MAX = const(1024)
+BOLUS_MS_MAX = const(86_400_000)  # a day; it bounds the work of the window rule too
 LOG_TRAIN_FRAMES = const(16)
 LOG_RECORDS_PER_FRAME = const(3)
 
@@ -73,7 +74,7 @@ COMMANDS: "dict[str, tuple[tuple[str, int, int], ...]]" = {
     "stop": (_ID,),
     "hold": (_ID,),
     "resume": (_ID,),
-    "bolus": (_ID, ("nl", 1, U32), ("ms", 0, U32)),
+    "bolus": (_ID, ("nl", 1, U32), ("ms", 0, BOLUS_MS_MAX)),
     "ack": (_ID,),
     "provision": (_ID, ("nothing", 0, 1)),
     "maintenance": (_ID,),

@@ -115,6 +115,13 @@ class Store:
         except OSError:
             return -1
 
+    def is_file(self, path: str) -> bool:
+        """Is there a file (not a folder)?"""
+        try:
+            return not self._fs.stat(path)[0] & 0x4000
+        except OSError:
+            return False
+
     def make_folder(self, folder: str) -> None:
         """Make `folder` if it is missing."""
         try:

@@ -62,6 +62,8 @@ class Monitor:
         self._in_interval = 0
         self._interval = 0
         self._bolus = False
+        self._bolus_now = False
+        self._old: "dict[str, int] | None" = None
         self.tripped = 0
 
     def decode(self, blob: bytes) -> "dict[str, int] | None":
@@ -82,6 +84,7 @@ class Monitor:
             blob = self._read(path) or b""
             limits = decode(blob)
             if limits is not None and limits["program_crc"] == program_crc:
+                self._old = self._limits  # what this interval holds so far was counted under these
                 self._limits = limits
                 self._blob = blob
                 return True
@@ -135,27 +138,38 @@ class Monitor:
         limits = self._limits
         if limits is None:
             return now_ms + PERIOD_MS
-        if self._in_interval > limits["basal"]:
+        if self._in_interval > self._most("basal"):
             if not self._bolus and not self._reread(edges):
                 return now_ms + IDLE_MS
-            if self._in_interval > limits["basal"] + (limits["bolus"] if self._bolus else 0):
+            if self._in_interval > self._most("basal") + (self._most("bolus") if self._bolus else 0):
                 self._trip(TRIP_ENVELOPE, edges)
                 return now_ms + IDLE_MS
         if sums[0] > limits[WINDOWS[0][1]] or sums[1] > limits[WINDOWS[1][1]] or sums[2] > limits[WINDOWS[2][1]]:
             self._trip(TRIP_WINDOW, edges)
         return now_ms + PERIOD_MS
 
+    def _most(self, key: str) -> int:
+        """An envelope budget; until the interval in which a program was changed ends, the larger of old and new."""
+        limits = self._limits
+        old = self._old
+        value = limits[key] if limits is not None else 0
+        return value if old is None else max(value, old[key])
+
     def _reread(self, edges: int) -> bool:
         """Read the durable intent from flash again; False when that trips: unreadable, or more edges than it covers."""
         intent = read_intent(self._read(LEDGER_PATH))
+        if intent is None:  # one bad read is not yet a bad ledger
+            intent = read_intent(self._read(LEDGER_PATH))
         if intent is None:
             self._trip(TRIP_UNREADABLE, edges)
             return False
         self._budget = intent[1] - self._start
         begun_ms = intent[3]
-        since_ms = self._interval * (self._limits["interval_ms"] if self._limits is not None else 0)
+        # the tail of a bolus may fall into the interval after the one in which it began or was seen promised
+        since_ms = (self._interval - 1) * (self._limits["interval_ms"] if self._limits is not None else 0)
         if intent[2] or (begun_ms != NEVER_MS and begun_ms >= since_ms):
             self._bolus = True
+            self._bolus_now = intent[2]
         if edges > self._budget:
             self._trip(TRIP_INTENT, edges)
             return False
@@ -180,7 +194,9 @@ class Monitor:
             if interval != self._interval:
                 self._interval = interval
                 self._in_interval = 0
-                self._bolus = False
+                self._bolus = self._bolus_now
+                self._bolus_now = False
+                self._old = None
 
     def _trip(self, why: int, edges: int) -> None:
         self._cut()

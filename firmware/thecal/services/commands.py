@@ -1,23 +1,16 @@
 """What each command does. Invariant: an id runs at most once, ever; its effect and its answer are in one ledger write, and the
-answer leaves only when its log record is durable too. Staging changes nothing that runs; activation is old or new, never mixed.
-
-Activation in four durable writes, one per turn, power may fail between any two:
-  1. monitor limits into the slot that does not belong to the running program   -> crash: old program, old slot
-  2. /program.b                                                                 -> crash: ledger names the old CRC: /program.a
-  3. ledger with the new CRC and the answer (the commit point)                  -> crash: new program from /program.b, new slot
-  4. /program.a                                                                 -> done; start-up repairs a copy left behind
+answer leaves only when its log record is durable too. Activation has its own file.
 """
 
-from thecal.core import events, faults, gate, states
+from thecal.core import events, gate, states
 from thecal.core import messages as m
-from thecal.core.codec import crc32
+from thecal.core.codec import U24
 from thecal.core.compat import const
 from thecal.core.ledger import Answer, Grant
-from thecal.core.prescription import ProgramError, pack, program_crc, unpack, validate
+from thecal.services.activation import Activation, refuse_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from thecal.services.pump import Pump
@@ -27,9 +20,6 @@ if TYPE_CHECKING:
     Reply = tuple[int, int, int, int, int]  # the same, and 1 when it was given before
 
 BORN_PATH = "/born"
-PROGRAM_A = "/program.a"
-PROGRAM_B = "/program.b"
-MONITOR_SLOTS = ("/monitor.a", "/monitor.b")
 YES = (m.OK, m.NONE, 0, 0)
 ALWAYS = ("stop", "hold", "maintenance")
 BREATH = const(30)
@@ -43,50 +33,20 @@ _EVENTS = {
 }
 
 
-class Staged:
-    """A blob on its way from the host, in RAM only."""
-
-    def __init__(self, size: int, crc: int) -> None:
-        self.size = size
-        self.crc = crc
-        self.data = bytearray()
-
-    def whole(self) -> bool:
-        """All bytes are here and their CRC is right."""
-        return len(self.data) == self.size and crc32(self.data) == self.crc
-
-
 class Commands:
-    """Runs id-bearing commands. `_pending` holds the durable writes an activation still has to make, one per turn."""
+    """Runs id-bearing commands. Activations take several turns: `activation` has their state."""
 
     def __init__(self, pump: "Pump") -> None:
         self._pump = pump
-        self.staged: "dict[int, Staged]" = {}
-        self._pending: "list[Callable[[int], None]]" = []
-        self.finished: "Reply | None" = None  # the result of an activation, once it is durable
+        self.activation = Activation(pump)
+        self._activate = self.activation.begin
         self.reset_wanted = False
         self._breath = BREATH
         self._breath_ms = 0
 
-    def poll(self, now_ms: int) -> int:
-        """One pending durable write per turn."""
-        if not self._pending:
-            return now_ms + 60_000
-        if self._pump.store.spent:
-            return now_ms
-        act = self._pending.pop(0)
-        try:
-            act(now_ms)
-        except OSError:
-            if self.finished is None:  # before the commit point: the old program stays, whole
-                self.finished = (m.STORE_FULL, m.NONE, 0, 0, 0)
-            self._pending = []
-            self._pump.raise_alarm(now_ms, faults.A_LOG_FULL)
-        return now_ms if self._pending else now_ms + 60_000
-
     def run(self, request: "Request", now_ms: int) -> "Reply | None":
         """Run or re-answer `request` (already checked). Returns (code, reason, value, limit, replayed), or None
-        when the answer comes later, in `finished`."""
+        when the answer comes later, in `activation.finished`."""
         pump = self._pump
         ledger = pump.ledger
         command_id = request["i"]
@@ -100,14 +60,14 @@ class Commands:
             return m.STALE_ID, m.NONE, m.id_counter(command_id), ledger.id_floor, 0
         if m.id_counter(command_id) > ledger.id_floor + m.ID_STEP_MAX:
             return m.ID_AHEAD, m.NONE, m.id_counter(command_id), ledger.id_floor + m.ID_STEP_MAX, 0
-        if pump.store.spent or self._pending:
+        if pump.store.spent or self.activation.busy:
             return m.BUSY, m.NONE, 0, 0, 0
         name = request["c"]
         if name not in ALWAYS and not self._has_breath(now_ms):
             return m.BUSY, m.NONE, 0, 0, 0
         if not pump.ledger_ok and name not in ("provision", "maintenance"):
             return self._unlogged(m.LATCHED if pump.fault else m.STATE)
-        self.finished = None
+        self.activation.finished = None
         try:
             result = getattr(self, "_" + name)(request, now_ms)
         except OSError:
@@ -118,10 +78,9 @@ class Commands:
         if code != m.OK or name == "ack":
             self._breath -= 1
         ledger.remember(Answer(command_id, mark, code, reason, value, limit))
-        before = pump.journal.mark()
+        before = pump.journal.next_seq
         self._log(request, now_ms, code, reason, value, limit)
-        if pump.ledger_ok and not pump.commit(now_ms):
-            pump.journal.rollback(before)
+        if pump.ledger_ok and not pump.commit(now_ms, before):
             return m.STORE_FULL, m.NONE, 0, 0, 0
         if code == m.OK and name == "bolus":
             pump.delivery.begin_bolus(now_ms, ledger.grants[-1])
@@ -153,18 +112,12 @@ class Commands:
         elif code == m.OK and name == "bolus":
             journal.write(now_ms, events.GRANT, command_id, request["nl"], request["ms"], gate.BOLUS)
 
-    def _refuse_state(self) -> "Result":
-        pump = self._pump
-        if pump.fault:
-            return m.REFUSED, m.LATCHED, pump.fault, 0
-        return m.REFUSED, m.STATE, pump.state, 0
-
     # --- one method per command --------------------------------------------------------------------------------------------
     def _change(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         event = _EVENTS[request["c"]]
         if not pump.allows(event):
-            return self._refuse_state()
+            return refuse_state(pump)
         if event in (states.E_START, states.E_RESUME):
             if pump.fields is None:
                 return m.REFUSED, m.NO_PROGRAM, 0, 0
@@ -180,7 +133,7 @@ class Commands:
         if pump.fields is None:
             return m.REFUSED, m.NO_PROGRAM, 0, 0
         if not pump.allows(states.E_BOLUS):
-            return self._refuse_state()
+            return refuse_state(pump)
         volume_nl = request["nl"]
         duration_ms = request["ms"]
         if duration_ms == 0:
@@ -203,19 +156,28 @@ class Commands:
     def _maintenance(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         if not pump.allows(states.E_MAINTENANCE):
-            return self._refuse_state()
+            return refuse_state(pump)
         pump.enter(now_ms, states.E_MAINTENANCE)
         return YES
 
     def _provision(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
-        if not pump.allows(states.E_PROVISION):
-            return self._refuse_state()
         ledger = pump.ledger
+        if not pump.allows(states.E_PROVISION) or ledger.fault:
+            return m.REFUSED, m.LATCHED, ledger.fault or pump.fault, 0
+        # a ledger without its marker: what it intended counts, the program it names has to be activated again
+        ledger.recover(now_ms)
+        ledger.program_crc = 0
+        # a log without its ledger: counts go on above what it speaks of, and all of that is uncertain
+        if ledger.intent < pump.journal.newest_steps:
+            ledger.uncertain += pump.journal.newest_steps - ledger.intent
+            ledger.settled = ledger.intent = ledger.fill_steps = pump.journal.newest_steps
+        ledger.seq = max(ledger.seq, pump.journal.newest_ledger_seq)
+        pump.motor.begin_at(ledger.intent)
         if not request["nothing"]:
-            full = pump.part["max_steps_per_s"] * 3600
+            full = min(pump.part["max_steps_per_s"] * 3600, U24)
             ledger.windows.fill(now_ms, (full, full, full))
-        ledger.boot = 1
+        ledger.boot = pump.journal.boot
         pump.ledger_ok = True
         pump.enter(now_ms, states.E_PROVISION)
         if not pump.commit(now_ms):
@@ -225,72 +187,3 @@ class Commands:
         pump.monitor.begin(now_ms)
         pump.journal.write(now_ms, events.PROVISIONED, request["i"], request["nothing"])
         return YES
-
-    def _activate(self, request: "Request", now_ms: int) -> "Result | None":
-        pump = self._pump
-        if not pump.allows(states.E_ACTIVATE):
-            return self._refuse_state()
-        program = self.staged.get(m.BLOB_PROGRAM)
-        limits = self.staged.get(m.BLOB_MONITOR)
-        if program is None or limits is None or not program.whole() or not limits.whole():
-            return m.REFUSED, m.NOT_STAGED, 0, 0
-        if program_crc(bytes(program.data)) != request["crc"] or crc32(limits.data) != request["mcrc"]:
-            return m.REFUSED, m.CRC_MISMATCH, 0, 0
-        try:
-            fields: "dict[str, Any]" = unpack(bytes(program.data))[0]
-        except ProgramError as error:
-            problem = error.args[0]
-            return m.BAD_PROGRAM, problem.tag, _u32(problem.value), _u32(problem.limit)
-        problems = validate(fields, pump.part)
-        if problems:
-            return m.BAD_PROGRAM, problems[0].tag, _u32(problems[0].value), _u32(problems[0].limit)
-        decoded = pump.monitor.decode(bytes(limits.data))
-        if decoded is None or decoded["program_crc"] != request["crc"] or decoded["step_pl"] != pump.step_pl:
-            return m.REFUSED, m.NOT_THIS_BOARD, 0, 0
-        wish = gate.Wish(gate.BASAL, rate_nl_per_day=fields["rate_nl_per_day"])
-        verdict = gate.judge(pump.situation(now_ms, fields, fields["rate_nl_per_day"]), wish)
-        if verdict.allowed != verdict.asked:
-            reason, value, limit = verdict.first()
-            return m.REFUSED, reason, _u32(value), _u32(limit)
-        version = pump.program_version + 1
-        blob = pack(fields, version)
-        pump.store.replace(self._free_slot(), bytes(limits.data))
-        self._pending = [
-            lambda _now: pump.store.replace(PROGRAM_B, blob),
-            lambda now: self._switch(now, fields, version, request),
-            lambda _now: pump.store.replace(PROGRAM_A, blob),
-        ]
-        pump.journal.wake = True
-        return None
-
-    def _switch(self, now_ms: int, fields: "dict[str, Any]", version: int, request: "Request") -> None:
-        """The commit point of an activation: the ledger names the new program, with the answer in the same write."""
-        pump = self._pump
-        old_crc = pump.ledger.program_crc
-        pump.ledger.program_crc = request["crc"]
-        pump.ledger.remember(Answer(request["i"], m.digest(request), m.OK, m.NONE, version, 0))
-        before = pump.journal.mark()
-        pump.journal.write(now_ms, events.COMMAND, request["i"], events.COMMAND_CODES["activate"], 0, m.OK)
-        pump.journal.write(now_ms, events.ACTIVATED, request["i"], request["crc"], request["mcrc"])
-        if not pump.commit(now_ms):
-            pump.journal.rollback(before)
-            self.finished = (m.STORE_FULL, m.NONE, 0, 0, 0)
-            return
-        pump.fields = fields
-        pump.program_crc = request["crc"]
-        pump.program_version = version
-        pump.enter(now_ms, states.E_ACTIVATE)
-        pump.delivery.load_program(now_ms)
-        pump.monitor.load(request["crc"], old_crc)
-        self.staged = {}
-        self.finished = (m.OK, m.NONE, version, 0, 0)
-
-    def _free_slot(self) -> str:
-        """The monitor slot that does not belong to the running program."""
-        decoded = self._pump.monitor.decode(self._pump.store.read(MONITOR_SLOTS[0]) or b"")
-        taken = decoded is not None and decoded["program_crc"] == self._pump.program_crc and self._pump.program_crc != 0
-        return MONITOR_SLOTS[1 if taken else 0]
-
-
-def _u32(value: int) -> int:
-    return min(max(value, 0), 0xFFFFFFFF)

@@ -15,6 +15,8 @@ from thecal.drivers.motor import LEASE_MAX_STEPS, PermitRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from thecal.services.pump import Pump
 
 LOOKAHEAD_MS = const(1000)
@@ -31,6 +33,7 @@ class Delivery:
         self._acc = Accumulator(pump.step_pl)
         self._owed = 0
         self._planned_ms = 0
+        self._ahead_ms = 0  # time after `leave` whose steps the last lease had already taken
         self._grant: "Grant | None" = None
         self._chunk_steps = 1
         self._lease_end_ms = 0
@@ -44,18 +47,24 @@ class Delivery:
         if self._pump.state == states.INFUSING:
             self._sync(now_ms)
         self._acc.set_rate(fields["rate_nl_per_day"])
-        self._chunk_steps = max(1, fields["chunk_nl"] * 1_000_000_000 // self._pump.step_pl)
+        self._chunk_steps = self.chunk_for(fields)
         self._pump.journal.write(now_ms, events.RATE, self._pump.motor.position, fields["rate_nl_per_day"])
+
+    def chunk_for(self, fields: "dict[str, Any]") -> int:
+        """Steps of one chunk of a program, at least 1."""
+        return max(1, fields["chunk_nl"] * 1_000_000_000 // self._pump.step_pl)
 
     def enter(self, now_ms: int) -> None:
         """INFUSING begins: time counts from now."""
-        self._planned_ms = max(now_ms, self._planned_ms)
+        self._planned_ms = now_ms + self._ahead_ms
+        self._ahead_ms = 0
         self._pump.motor.enable(True)
 
     def leave(self, now_ms: int) -> None:
         """INFUSING ends: what was earned up to now is kept as phase; a
         running bolus ends for good; the lease in flight completes."""
         self._sync(now_ms)
+        self._ahead_ms = self._planned_ms - now_ms
         if self._grant is not None:
             self._end_bolus(now_ms, self._grant, self._acc.cancel_bolus())
 
@@ -115,23 +124,18 @@ class Delivery:
         if base + first_ms > now_ms + LOOKAHEAD_MS:
             self._watch_bolus_end(now_ms)
             return min(base + first_ms - LEAD_MS, now_ms + REST_MS)
-        span = max(first_ms, LOOKAHEAD_MS)
+        span = max(first_ms, now_ms + LOOKAHEAD_MS - base)  # never further ahead of the clock than that
         if self._grant is not None and 0 < acc.bolus_left_ms() < span and first_ms <= acc.bolus_left_ms():
             span = acc.bolus_left_ms()  # one lease has one slope
-        count = acc.steps_in(span)
-        cap = min(LEASE_MAX_STEPS, max(1, self._chunk_steps // 2)) - self._owed
-        if count > cap:
-            count = cap
-        if self._owed + count <= 0:
-            count = 0
         room = pump.ledger.durable_intent - pump.motor.position
         if room <= 0:
             if pump.store.spent:
                 return now_ms
             return self._open_chunk(now_ms)
-        if self._owed + count > room:
-            count = max(0, room - self._owed)
-        total = min(self._owed + count, room)
+        most = min(room, LEASE_MAX_STEPS, max(1, self._chunk_steps // 2), 1 + 1_000_000 // self._min_period_us)
+        owed = min(self._owed, most)
+        count = min(acc.steps_in(span), most - owed)
+        total = owed + count
         clock_us = pump.board.clock.now_us()
         base_us = (pump.clock_ms(base)) * 1000
         first_us = clock_us if self._owed else base_us + acc.us_to_step(1)
@@ -147,7 +151,7 @@ class Delivery:
         except (PermitRefused, ValueError):
             pump.fail(now_ms, faults.PERMIT_REFUSED, total)
             return now_ms + REST_MS
-        self._owed -= total - count
+        self._owed -= owed
         if count:
             ahead = acc.ms_to_step(count)
             self._owed += acc.advance(ahead) - count
@@ -172,6 +176,10 @@ class Delivery:
         if settled + chunk <= pump.ledger.intent:
             return now_ms
         new_steps = settled + chunk - pump.ledger.intent
+        if pump.reservoir_left_nl() == 0:
+            pump.raise_alarm(now_ms, faults.A_RESERVOIR_EMPTY)
+            self._planned_ms = max(self._planned_ms, now_ms)
+            return now_ms + REST_MS
         reason, value, _limit = chunk_room(pump.situation(now_ms), new_steps)
         if reason:
             pump.raise_alarm(now_ms, faults.A_LIMIT_NARROWED, value)

@@ -7,7 +7,7 @@ to a power cut shows as a gap and loses no dose.
 """
 
 from thecal.core.compat import const
-from thecal.core.events import RECORD_BYTES, SEGMENT_RECORDS, pack_record, unpack_record
+from thecal.core.events import DOSE, RECORD_BYTES, SEGMENT_RECORDS, STEP_CODES, pack_record, unpack_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Journal:
         self._store = store
         self._buffer: "list[bytes]" = []
         self._prompt = False
-        self._boot = 0
+        self.boot = 0
         self._segments: "list[str]" = []
         self._room = 0
         self._page = bytearray(PAGE_RECORDS * RECORD_BYTES)
         self.next_seq = 0
         self.durable_seq = 0
         self.newest: "Record | None" = None
+        self.newest_steps = 0  # highest step position and ledger sequence that the newest records speak of
+        self.newest_ledger_seq = 0
         self.damaged = False
         self.failed = False
         self.wake = False  # something happened: the loop asks every service again, whatever they said they would wait for
@@ -52,17 +54,22 @@ class Journal:
     def open(self) -> None:
         """Look at the newest segment: `newest` becomes its last true
         record. A damaged tail is left alone and a new segment begun."""
-        self._store.make_folder(FOLDER)
-        self._segments = [name for name in self._store.names(FOLDER) if _is_segment(name)]
-        for name in reversed(self._segments):
+        try:
+            self._store.make_folder(FOLDER)
+        except OSError:
+            self.failed = True
+        self._segments = [n for n in self._store.names(FOLDER) if _is_segment(n) and self._store.is_file(FOLDER + "/" + n)]
+        for name in self._segments[-2:]:
+            size = self._store.size(FOLDER + "/" + name)
             whole = self._scan(FOLDER + "/" + name)
-            if whole != self._store.size(FOLDER + "/" + name):
+            if whole != size:
                 self.damaged = True
+                # what the damaged rest may have used up is not used again
+                self.next_seq = max(self.next_seq, int(name, 16) + size // RECORD_BYTES + 1)
             elif name == self._segments[-1]:
                 self._room = max(0, SEGMENT_RECORDS - whole // RECORD_BYTES)
-            if self.newest is not None:
-                self.next_seq = self.newest.seq + 1
-                break
+        if self.newest is not None:
+            self.next_seq = max(self.next_seq, self.newest.seq + 1)
         self.durable_seq = self.next_seq
 
     def _scan(self, path: str) -> int:
@@ -75,13 +82,17 @@ class Journal:
                 if record is None:
                     return whole
                 self.newest = record
+                if record.code in STEP_CODES and record.a > self.newest_steps:
+                    self.newest_steps = record.a
+                if record.code == DOSE and record.c > self.newest_ledger_seq:
+                    self.newest_ledger_seq = record.c
                 whole += RECORD_BYTES
             if got < PAGE_RECORDS * RECORD_BYTES:
                 return whole
 
     def begin(self, boot: int, least_seq: int) -> int:
         """Records from now on belong to `boot` and have sequences from `least_seq` up. Returns how many sequences were lost."""
-        self._boot = boot & 0xFFFF
+        self.boot = boot & 0xFFFF
         lost = max(0, least_seq - self.next_seq)
         self.next_seq += lost
         self.durable_seq = self.next_seq
@@ -93,20 +104,17 @@ class Journal:
             self._buffer.pop(0)  # flash has refused for long; the gap will show it
         seq = self.next_seq
         self.next_seq = seq + 1
-        self._buffer.append(pack_record(seq, self._boot, now_ms, code, a, b, c, detail))
+        self._buffer.append(pack_record(seq, self.boot, now_ms, code, a, b, c, detail))
         if not lazy or len(self._buffer) >= LAZY_RECORDS:
             self._prompt = True
             self.wake = True
         return seq
 
-    def mark(self) -> "tuple[int, int]":
-        """Where the log stands now, for `rollback` within the same turn."""
-        return len(self._buffer), self.next_seq
-
-    def rollback(self, mark: "tuple[int, int]") -> None:
-        """Forget the records written since `mark`: what they told did not become durable."""
-        self._buffer = self._buffer[: mark[0]]
-        self.next_seq = mark[1]
+    def rollback(self, first_seq: int) -> None:
+        """Forget the records from `first_seq` on, written in this turn: what they told did not become durable."""
+        while self._buffer and int.from_bytes(self._buffer[-1][:4], "little") >= first_seq:
+            self._buffer.pop()
+        self.next_seq = first_seq
 
     def flush_soon(self) -> None:
         """Make the lazy records durable at the next turn (a host wants to read them)."""
@@ -128,6 +136,10 @@ class Journal:
             self._append()
         except OSError:
             self.failed = True
+            try:
+                self._store.make_folder(FOLDER)
+            except OSError:
+                pass  # it is tried again, and the alarm stands meanwhile
             return now_ms + 10_000
         self.failed = False
         return now_ms if self._prompt else now_ms + IDLE_MS

@@ -11,9 +11,9 @@ import json
 
 from thecal.core import events, frames
 from thecal.core import messages as m
-from thecal.core.codec import get
+from thecal.core.codec import U32, get
 from thecal.core.compat import const
-from thecal.services.commands import PROGRAM_A, Staged
+from thecal.services.activation import Staged
 from thecal.services.pump import FW_VERSION, LEDGER_PATH
 from thecal.services.status import status_fields
 
@@ -79,7 +79,7 @@ class Link:
             return True
         seq, command_id, answer, wait_seq = self._held
         if answer is None:
-            answer = self._commands.finished
+            answer = self._commands.activation.finished
             if answer is None:
                 return False
             self._held = (seq, command_id, answer, self._pump.journal.next_seq)
@@ -158,7 +158,7 @@ class Link:
         self._send(seq, status_fields(self._pump))
 
     def _stage(self, seq: int, request: "Request") -> None:
-        self._commands.staged[request["k"]] = Staged(request["n"], request["crc"])
+        self._commands.activation.staged[request["k"]] = Staged(request["n"], request["crc"])
         self._send(seq, {"r": m.OK})
 
     def _data(self, frame: "frames.Frame") -> None:
@@ -166,7 +166,7 @@ class Link:
         if len(frame.payload) < 5:
             return
         word = get(frame.payload, 0, 4)
-        staged = self._commands.staged.get(word >> 24)
+        staged = self._commands.activation.staged.get(word >> 24)
         offset = word & 0xFFFFFF
         code = m.OK
         wanted = 0
@@ -187,10 +187,10 @@ class Link:
     def _read(self, seq: int, request: "Request") -> None:
         kind = request["k"]
         if kind in (m.BLOB_PROGRAM, m.BLOB_MONITOR):
-            staged = self._commands.staged.get(kind)
+            staged = self._commands.activation.staged.get(kind)
             data = bytes(staged.data) if staged is not None else b""
         elif kind == m.BLOB_ACTIVE_PROGRAM:
-            data = self._pump.store.read(PROGRAM_A) or b"" if self._pump.program_crc else b""
+            data = self._commands.activation.active_program() or b""
         elif kind == m.BLOB_ACTIVE_MONITOR:
             data = self._pump.monitor.blob()
         else:
@@ -223,4 +223,4 @@ class Link:
             self._serial.write(frames.encode(frames.LOG, seq, payload, frames.FLAG_MORE if more else 0))
             if not more:
                 return
-            first = get(part[-1], 0, 4) + 1
+            first = min(get(part[-1], 0, 4) + 1, U32)  # a damaged record may hold any number

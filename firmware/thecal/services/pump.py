@@ -110,17 +110,23 @@ class Pump:
             self.ledger.state = states.SAFE
             self.ledger.fault = self.fault
             self.ledger.uncertain += uncertain
-            if self.ledger.unsettled:
-                self.ledger.close(now_ms, self.motor.position)
+            try:
+                if self.ledger.unsettled:
+                    self.ledger.close(now_ms, self.motor.position)
+            except CodecError:
+                pass  # a window that would overflow: the intent stays open, which counts as delivered all the same
             self.commit(now_ms)
 
-    def commit(self, now_ms: int) -> bool:
-        """Write the ledger; on refusal of the flash latch LEDGER_WRITE (in RAM: the flash cannot hold it) and return False."""
+    def commit(self, now_ms: int, mark: int = -1) -> bool:
+        """Write the ledger; on refusal of the flash forget the log records since `mark`, latch LEDGER_WRITE (in RAM: the
+        flash cannot hold it) and return False."""
         self.ledger.log_seq = self.journal.next_seq
         try:
             self.ledger.commit(now_ms)
             return True
         except (OSError, CodecError):
+            if mark >= 0:
+                self.journal.rollback(mark)
             if self.fault == faults.NO_FAULT:
                 self.fail(now_ms, faults.LEDGER_WRITE)
             return False

@@ -7,9 +7,11 @@ Class A (refuse therapy): files, ledger, program, monitor limits, EN read-back, 
 import hashlib
 
 from thecal.core import events, faults, states
+from thecal.core.codec import U32
 from thecal.core.compat import const
 from thecal.core.prescription import ProgramError, program_crc, unpack, validate
-from thecal.services.commands import BORN_PATH, PROGRAM_A, PROGRAM_B
+from thecal.services.activation import PROGRAM_A, PROGRAM_B
+from thecal.services.commands import BORN_PATH
 from thecal.services.pump import LEDGER_PATH
 
 TYPE_CHECKING = False
@@ -28,7 +30,9 @@ def check_files(store: "Store") -> "tuple[int, int]":
     """Compare each file in the manifest with its sha256. Returns (files that differ or are missing, files checked)."""
     try:
         files = store.load_json(MANIFEST_PATH)["files"]
-    except (KeyError, TypeError):  # TypeError: there is none, or it is no object
+    except (KeyError, TypeError, RuntimeError):  # there is none, it is no object, or nested too deep
+        return 1, 0
+    if not isinstance(files, dict):
         return 1, 0
     bad = 0
     for path in files:
@@ -74,15 +78,26 @@ class Startup:
         self.failed |= 1 << fault
 
     def run(self) -> None:
-        """The whole start-up of one boot, in order."""
+        """The whole start-up of one boot. Whatever it meets on the flash, it ends in a state; what nobody
+        thought of ends in SAFE."""
+        try:
+            self._run()
+        except Exception as error:
+            pump = self._pump
+            pump.last_error = error
+            pump.ledger_ok = False
+            pump.fail(pump.now_ms(), faults.SERVICE_DIED, 255)
+
+    def _run(self) -> None:
         pump = self._pump
         pump.state = states.SELFTEST
         pump.journal.open()
-        born = pump.store.read(BORN_PATH)
+        born = pump.store.size(BORN_PATH) >= 0
         found = pump.ledger.load(pump.store.read(LEDGER_PATH))
-        pump.start_clock(pump.ledger.t_ms if found else 0)
+        logged_ms = pump.journal.newest.t_ms if pump.journal.newest is not None else 0
+        pump.start_clock(max(pump.ledger.t_ms, logged_ms) if found else 0)  # the latest moment that is durable anywhere
         now_ms = pump.now_ms()
-        if born is None:
+        if not born:
             pump.ledger_ok = False
         elif not found:
             self._fail(faults.LEDGER_CORRUPT if pump.store.size(LEDGER_PATH) >= 0 else faults.LEDGER_MISSING)
@@ -93,24 +108,26 @@ class Startup:
         self._test_hardware()
         if pump.ledger_ok:
             self._recover(now_ms)
-        elif born is not None:
+        elif born:
             pump.journal.begin(pump.journal.newest.boot + 1 if pump.journal.newest else 0, 0)
         else:
-            pump.journal.begin(1, 0)  # the boot that provisioning will make the first
+            # the boot that provisioning will make the ledger's
+            pump.journal.begin(pump.journal.newest.boot + 1 if pump.journal.newest else 1, pump.ledger.log_seq)
             pump.journal.write(now_ms, events.BOOT, 0, 0, 0, pump.board.chip.reset_cause())
         if not pump.monitor.begin(now_ms) and pump.ledger_ok:
             self._fail(faults.LEDGER_CORRUPT)
-        self._conclude(now_ms, born is None)
+        self._conclude(now_ms, not born)
 
     def _regressed(self) -> bool:
         """Is the ledger older than the log says? The log is written after the ledger, never before."""
-        newest = self._pump.journal.newest
+        journal = self._pump.journal
         ledger = self._pump.ledger
-        if newest is None:
+        if journal.newest is None:
             return False
-        if newest.boot > ledger.boot & 0xFFFF:
+        boots_ahead = (journal.newest.boot - ledger.boot) & 0xFFFF  # the count wraps
+        if 0 < boots_ahead < 0x8000:
             return True
-        return newest.code == events.DOSE and newest.boot == ledger.boot & 0xFFFF and newest.c > ledger.seq
+        return journal.newest_ledger_seq > ledger.seq or journal.newest_steps > ledger.intent
 
     def _test_hardware(self) -> None:
         pump = self._pump
@@ -129,14 +146,12 @@ class Startup:
         ledger = pump.ledger
         cause = pump.board.chip.reset_cause()
         self._resume_state = ledger.state
-        was_open = ledger.unsettled
-        settled_before = ledger.settled
         first, uncertain, dropped = ledger.recover(now_ms)
         ledger.boot = (ledger.boot + 1) & 0xFFFF
         ledger.watchdog_resets = min(255, ledger.watchdog_resets + 1) if cause == 1 else 0
         lost = pump.journal.begin(ledger.boot, ledger.log_seq)
         pump.motor.begin_at(ledger.intent)
-        pump.journal.write(now_ms, events.BOOT, ledger.intent, settled_before - ledger.uncertain + was_open, 0, cause)
+        pump.journal.write(now_ms, events.BOOT, ledger.intent, min(max(ledger.min_steps, 0), U32), 0, cause)
         if lost:
             pump.journal.write(now_ms, events.GAP, 0, ledger.log_seq - lost, lost)
         if uncertain or dropped:
@@ -179,7 +194,10 @@ class Startup:
             return
         for path in (PROGRAM_A, PROGRAM_B):
             if pump.store.read(path) != chosen:
-                pump.store.replace(path, chosen)
+                try:
+                    pump.store.replace(path, chosen)
+                except OSError:
+                    pump.raise_alarm(now_ms, faults.A_LOG_FULL)  # one good copy is enough to go on
         if not pump.monitor.load(wanted):
             self._fail(faults.MONITOR_LIMITS)
         pump.delivery.load_program(now_ms)

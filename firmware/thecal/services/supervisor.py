@@ -60,9 +60,8 @@ class Supervisor:
             self._fed_ms = now_ms
             pump.board.watchdog.feed()
             if pump.ledger.watchdog_resets and now_ms - self._began_ms > HEALTHY_MS:
-                pump.ledger.watchdog_resets = 0  # written with the next ledger write
-        if pump.monitor.tripped and pump.fault == faults.NO_FAULT:
-            pump.fail(now_ms, faults.MONITOR_TRIPPED, pump.monitor.tripped)
+                pump.ledger.watchdog_resets = 0
+                pump.commit(now_ms)
         if self._link.waiting():
             due[0] = min(due[0], now_ms)
         next_ms = now_ms + FEED_MS
@@ -77,6 +76,12 @@ class Supervisor:
             if due[index] < next_ms:
                 next_ms = due[index]
             index += 1
+        if pump.monitor.tripped and pump.fault == faults.NO_FAULT:  # in the same turn: the lease in flight is uncertain
+            pump.fail(now_ms, faults.MONITOR_TRIPPED, pump.monitor.tripped)
+        if pump.journal.failed:
+            pump.raise_alarm(now_ms, faults.A_LOG_FULL)
+        elif faults.A_LOG_FULL in pump.alarms.held():
+            pump.lower_alarm(now_ms, faults.A_LOG_FULL)
         self.turns += 1
         if pump.journal.wake:
             pump.journal.wake = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thecal.core import messages
 from thecal_host.cli import exit_codes
 from thecal_host.cli.app import NOT_MEDICAL
 from thecal_host.cli.failures import CliError
@@ -25,9 +26,19 @@ PORT_HELP = (
 PortOption = Annotated[str, typer.Option("--port", "-p", envvar="THECAL_PORT", metavar="PORT", help=PORT_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Confirm beforehand (for scripts).")]
-IdOption = Annotated[
-    int, typer.Option("--id", metavar="ID", help="Ask again under the id of an earlier, uncertain command.", min=0)
-]
+
+
+def _known_id(context: typer.Context, param: typer.CallbackParam, value: int) -> int:
+    """`value` when it can be an id. 0 stands for "not given" and may not be given: that would be a new command."""
+    given = context.get_parameter_source(str(param.name))
+    if given is not None and given.name != "DEFAULT" and not 1 <= value <= messages.ID_MAX:
+        text = f"--id: {value} is not an id; ids are 1 to {messages.ID_MAX}. Take the one that the uncertain command showed."
+        raise CliError(exit_codes.USAGE, text)
+    return value
+
+
+ID_HELP = "Ask again under the id of an earlier, uncertain command."
+IdOption = Annotated[int, typer.Option("--id", metavar="ID", help=ID_HELP, callback=_known_id)]
 
 
 def banner(as_json: bool) -> None:

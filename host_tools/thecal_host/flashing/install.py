@@ -25,6 +25,7 @@ from thecal_host.flashing.tool import Mpremote
 
 PLATFORMS = {"virtual": ("linux", "darwin"), "rp2": ("rp2",), "esp32": ("esp32",)}
 LAST = (MANIFEST, MAIN)
+FORGET_FLAG = {"rp2": "from thecal.drivers.rp2_system import Chip; Chip().flag(); "}
 
 Progress = Callable[[int, int, str], None]  # bytes done, bytes in all, what now
 
@@ -133,9 +134,10 @@ def install(
     return done
 
 
-def reset(tool: Mpremote) -> None:
-    """Step 7: a hard reset, at once: `mpremote reset` waits on the board first, and what comes meanwhile would stop it."""
-    tool.call([["exec", "--no-follow", "import machine; machine.reset()"]])
+def reset(tool: Mpremote, port: str) -> None:
+    """Step 7: a hard reset, at once: `mpremote reset` waits on the board first, and what comes meanwhile would stop it. A
+    maintenance flag that mpremote's Ctrl-C kept the firmware from reading is taken away before."""
+    tool.call([["exec", "--no-follow", FORGET_FLAG.get(port, "") + "import machine; machine.reset()"]])
 
 
 def _local(folder: str, path: str) -> Path:

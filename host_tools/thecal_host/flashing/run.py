@@ -75,7 +75,7 @@ def flash(
         done = install.install(made, tool, present, lambda part, total, path: tell(f"Copying {path}", part, total), force)
         tell("Starting the firmware", 0, 0)
         boots = _boots(virtual)
-        install.reset(tool)
+        install.reset(tool, str(made.board.config["port"]))
         _wait_for_reset(port, virtual, boots)
     tell("Waiting for the self-test", 0, 0)
     begun = begin(port, virtual is not None, nothing_delivered, provision)

@@ -2,8 +2,9 @@
 time-out.
 
 Invariants: every attempt carries its own frame sequence, so a late answer to an earlier attempt is recognised and frames of
-different attempts never mix; after a reconnect nothing is sent before the board has shown that it is the same board; every loop
-ends at a deadline. What is wrong with a silent or strange line is told by `diagnose.py`.
+different attempts never mix; an answer that bears another command's id is noise; after a reconnect nothing is sent before the
+board has shown that it is the same board; every loop ends at a deadline. What is wrong with a silent or strange line is told by
+`diagnose.py`.
 """
 
 import json
@@ -56,7 +57,7 @@ class Session:
         payload = encode_request(request)
         self.sent = 0
         while True:
-            kind, parts = self._exchange(frames.REQUEST, payload, until, (frames.RESPONSE,))
+            kind, parts = self._exchange(frames.REQUEST, payload, until, (frames.RESPONSE,), request.get("i"))
             answer = decode_response(kind, parts)
             if answer["r"] != messages.BUSY or self._clock() + BUSY_PAUSE_S >= until:
                 return answer
@@ -88,8 +89,11 @@ class Session:
             )
         return int.from_bytes(parts[0][:4], "little"), parts[0][4]
 
-    def _exchange(self, kind: int, payload: bytes, until: float, wanted: tuple[int, ...]) -> Answer:
-        """Send `payload` until one attempt is answered whole by a frame kind in `wanted`, or the deadline passes."""
+    def _exchange(
+        self, kind: int, payload: bytes, until: float, wanted: tuple[int, ...], command_id: "int | str | None" = None
+    ) -> Answer:
+        """Send `payload` until one attempt is answered whole by a frame kind in `wanted`, or the deadline passes. With a
+        `command_id` only an answer to that id counts."""
         wait = self._first_wait_s
         parts: dict[int, list[bytes]] = {}
         self._heard = False
@@ -103,7 +107,7 @@ class Session:
                 parts[self._seq] = []
                 self.sent += 1  # counted before the write: a write that fails half-way may still have arrived
                 self.transport.write(frame)
-                answer = self._collect(parts, wanted, wait, until)
+                answer = self._collect(parts, wanted, wait, until, command_id)
                 if answer is not None:
                     return answer
             except (PortLost, NoPort):
@@ -130,7 +134,14 @@ class Session:
                 break
         return frame
 
-    def _collect(self, parts: dict[int, list[bytes]], wanted: tuple[int, ...], wait: float, until: float) -> "Answer | None":
+    def _collect(
+        self,
+        parts: dict[int, list[bytes]],
+        wanted: tuple[int, ...],
+        wait: float,
+        until: float,
+        command_id: "int | str | None",
+    ) -> "Answer | None":
         """Read until one sequence in `parts` is complete; every frame that belongs to us earns another `wait`."""
         end = min(self._clock() + wait, until)
         while True:
@@ -142,7 +153,9 @@ class Session:
                     continue
                 collected.append(frame.payload)
                 if not frame.more:
-                    return frame.kind, collected
+                    if command_id is None or answers_to(command_id, frame.kind, collected):
+                        return frame.kind, collected
+                    collected.clear()  # sequences come round again: this one answered another command
                 end = min(self._clock() + wait, until)
             if data and not self._heard:
                 self._noise.extend(data)
@@ -189,10 +202,26 @@ def decode_response(kind: int, parts: list[bytes]) -> dict[str, object]:
     """The JSON object of a RESPONSE with an integer "r"; BadAnswer otherwise."""
     try:
         answer = json.loads(b"".join(parts))
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested deeper than any answer of ours
         answer = None
-    if kind != frames.RESPONSE or not isinstance(answer, dict) or not isinstance(answer.get("r"), int):
+    if kind != frames.RESPONSE or not isinstance(answer, dict) or not _is_whole(answer.get("r")):
         raise BadAnswer(
             "The board's answer makes no sense to this version. Update host and firmware to the same release (`thecal flash`)."
         )
     return answer
+
+
+def answers_to(command_id: "int | str", kind: int, parts: list[bytes]) -> bool:
+    """False when this RESPONSE speaks of another command than `command_id`. Only the refusal of a request that the board could
+    not read bears no id. What makes no sense at all counts as ours: `decode_response` tells about it."""
+    try:
+        answer = decode_response(kind, parts)
+    except BadAnswer:
+        return True
+    if "i" not in answer:
+        return answer["r"] == messages.BAD_REQUEST
+    return _is_whole(answer["i"]) and answer["i"] == command_id
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,12 +1,13 @@
 """Files and the log over the link: stage a blob, read one back, pull event records.
 
 Invariants: what is read is contiguous (a lost frame is asked for again, never skipped); a gap between log records is handed on
-only after the board has shown it twice, so it is a loss on the board and not on the line.
+only after the board has shown it twice, so it is a loss on the board and not on the line; a damaged record hides no other.
 """
 
 from collections.abc import Callable, Iterator
 
 from thecal.core import codec, events, frames, messages
+from thecal.core.events import unpack_record
 from thecal_host import texts
 from thecal_host.link.errors import BadAnswer, Rejected
 from thecal_host.link.session import Session, decode_response
@@ -86,32 +87,77 @@ def read_blob(session: Session, kind: int, deadline_s: float, progress: "Progres
 
 
 def pull_log(session: Session, first: int, end: int, deadline_s: float, progress: "Progress | None") -> "Iterator[bytes]":
-    """Records `first` <= sequence < `end` (and what was appended meanwhile in the same train), raw, in order."""
-    want = first
+    """Records `first` <= sequence < `end` (and what was appended meanwhile in the same train), raw, in order. Damaged ones
+    (wrong CRC) stand where a sequence is missing, at most one for each; their own sequence is never believed."""
+    want = ask = first
     doubted = -1
-    while want < end:
-        kind, parts = session.train({"c": "log", "s": want}, frames.LOG, deadline_s)
-        if kind == frames.RESPONSE:
-            require_ok("hand out its log", decode_response(kind, parts))
-            raise BadAnswer("The board handed out nothing where its log was asked for. Update it with `thecal flash`.")
-        records = _records(parts)
+    shown = 0  # damaged records handed on since the last true one
+    while ask < end:
+        records = _log_train(session, ask, deadline_s)
         if not records:
             return
         before = want
+        damaged: list[bytes] = []
         for raw in records:
+            if unpack_record(raw) is None:
+                damaged.append(raw)
+                continue
             seq = codec.get(raw, 0, 4)
             if seq < want:
+                damaged.clear()  # they lie before what was asked for
                 continue
             if seq > want and doubted != want:
                 doubted = want  # a frame may have been lost on the way: ask once more before believing in a gap
                 break
+            yield from damaged[shown : seq - want]
             yield raw
-            want = seq + 1
+            damaged.clear()
+            shown = 0
+            want = ask = seq + 1
         else:
-            if want == before:
+            if want == before and not damaged:
                 raise BadAnswer("The board keeps sending log records that were not asked for. Restart it and try again.")
+            if want == before and doubted == want:
+                yield from damaged[shown : end - want]
+                shown = max(shown, len(damaged))
+                ask = _beyond(session, ask, end, deadline_s)
+            elif want == before:
+                doubted = want
         if progress:
             progress(min(want, end) - first, end - first)
+
+
+def _beyond(session: Session, blocked: int, end: int, deadline_s: float) -> int:
+    """The next sequence after `blocked` from which the board shows a true record, or nothing; `end` when there is none. The
+    board finds its place by the sequences on its flash, so a long damaged stretch can come back whatever is asked for: steps
+    double, then halve, and so end soon however long it is."""
+    low = high = blocked
+    step = 1
+    while True:
+        low, high = high, min(high + step, end)
+        if high == end or _shows(_log_train(session, high, deadline_s), high):
+            break
+        step *= 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _shows(_log_train(session, middle, deadline_s), middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _shows(records: "list[bytes]", first: int) -> bool:
+    return not records or any(unpack_record(raw) is not None and codec.get(raw, 0, 4) >= first for raw in records)
+
+
+def _log_train(session: Session, first: int, deadline_s: float) -> "list[bytes]":
+    """One train of records, as the board sends it when asked for `first`."""
+    kind, parts = session.train({"c": "log", "s": first}, frames.LOG, deadline_s)
+    if kind == frames.RESPONSE:
+        require_ok("hand out its log", decode_response(kind, parts))
+        raise BadAnswer("The board handed out nothing where its log was asked for. Update it with `thecal flash`.")
+    return _records(parts)
 
 
 def _records(parts: "list[bytes]") -> "list[bytes]":

@@ -42,12 +42,17 @@ def pull(client: Client, store: Store, progress: "Progress | None" = None) -> Pu
 def _where(client: Client, store: Store, board: Hello, generation: int) -> "tuple[int, int]":
     """(first sequence to ask for, generation to keep it in). The newest record kept is compared with the board's own: other
     bytes, a log that ends before it, or a boot count that fell mean that the board was erased. A log that begins after it means
-    a gap."""
+    a gap, and so does a damaged record in its place."""
     newest = store.newest(board.board_id)
     if newest is None:
         return 0, generation
-    raw = next(client.pull_log(newest.seq), None)
-    again = None if raw is None else unpack_record(raw)
+    raw = again = None
+    for raw in client.pull_log(newest.seq):
+        again = unpack_record(raw)
+        if again is not None:
+            break
+    if raw is not None and again is None:
+        return newest.seq, generation  # nothing but damaged records there: they say nothing about an erased board
     if (
         raw is None
         or again is None

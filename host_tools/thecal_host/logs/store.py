@@ -120,12 +120,14 @@ class Store:
         """Turn SQLite's errors into sentences and leave no transaction open behind them."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StorageError) as error:
             if hasattr(self, "_db") and self._db.in_transaction:
                 try:
                     self._db.execute("ROLLBACK")
                 except sqlite3.Error:  # SQLite rolls back by itself on a full disk; then there is nothing left to do
                     self._db.close()
+            if isinstance(error, StorageError):
+                raise
             raise StorageError(self._sentence(error)) from error
 
     def _sentence(self, error: sqlite3.Error) -> str:
@@ -138,13 +140,22 @@ class Store:
         if "locked" in text or "busy" in text:
             return f"The log store {self.path} is in use by another program. Wait until it has finished, then repeat the command."
         if "malformed" in text or "not a database" in text or "CHECK constraint" in text:
-            return (
-                f"The log store {self.path} is damaged ({text}). Move it away; a new one is made and the boards' logs can be "
-                "pulled again."
-            )
+            return self._damaged(text)
         if "readonly" in text or "unable to open" in text:
             return f"The log store {self.path} cannot be opened for writing. Check its permissions, or set THECAL_DATA_DIR."
         return f"The log store {self.path} could not be used: {text}. Check its place, or set THECAL_DATA_DIR to another folder."
+
+    def _damaged(self, why: str) -> str:
+        return (
+            f"The log store {self.path} is damaged ({why}). Move it away; a new one is made and the boards' logs can be "
+            "pulled again."
+        )
+
+    def _bytes(self, value: object) -> bytes:
+        """A BLOB column's value. SQLite keeps text or numbers there as gladly, so another program may have left some."""
+        if not isinstance(value, bytes):
+            raise StorageError(self._damaged(f"it holds {type(value).__name__} where bytes belong"))
+        return value
 
     # --- writing -------------------------------------------------------------------------------------------------------
     def add(self, board: str, raws: Iterable[bytes], generation: "int | None" = None, now_s: "int | None" = None) -> Kept:
@@ -191,7 +202,7 @@ class Store:
         row = self._db.execute(
             "SELECT raw FROM records WHERE board = ? AND generation = ? AND seq = ?", (board, generation, record.seq)
         ).fetchone()
-        return None if row is None else bytes(row[0])
+        return None if row is None else self._bytes(row[0])
 
     def add_program(self, board: str, crc: int, blob: bytes) -> None:
         """Keep a program read from `board`: its step volume and concentration make volumes out of the log's steps."""
@@ -212,7 +223,7 @@ class Store:
                 "SELECT raw FROM records WHERE board = ? AND generation = ? ORDER BY seq DESC LIMIT 1",
                 (board, self.generation(board)),
             ).fetchone()
-        return None if row is None else unpack_record(bytes(row[0]))
+        return None if row is None else unpack_record(self._bytes(row[0]))
 
     def has(self, board: str, raw: bytes) -> bool:
         """Is exactly this record kept in the board's newest generation?"""
@@ -238,7 +249,7 @@ class Store:
             rows = self._db.execute(
                 "SELECT raw FROM records WHERE board = ? AND generation = ? ORDER BY seq, boot", (board, chosen)
             ).fetchall()
-        return [bytes(row[0]) for row in rows]
+        return [self._bytes(row[0]) for row in rows]
 
     def gaps(self, board: str, generation: "int | None" = None) -> "list[Gap]":
         """Sequences missing between the first and the last record kept: lost on the board, or not pulled in time."""
@@ -255,4 +266,4 @@ class Store:
         """Programs kept for `board`, by the CRC of their entries."""
         with self._sentences():
             rows = self._db.execute("SELECT crc, blob FROM programs WHERE board = ?", (board,)).fetchall()
-        return {crc: bytes(blob) for crc, blob in rows}
+        return {crc: self._bytes(blob) for crc, blob in rows}
