@@ -209,3 +209,14 @@ def test_every_millisecond_of_a_busy_minute() -> None:
             pair.apply(("cancel",))
         pair.run(1)
     assert pair.steps > 900
+
+
+def test_the_phase_of_a_bolus_is_never_behind_the_integral() -> None:
+    """Rounding up, not down, is what makes the bound strict: 1 nL over 7 ms, looked at every ms."""
+    acc = Accumulator(100_000_000)
+    acc.start_bolus(1, 7)
+    given = 0
+    for elapsed in range(1, 8):
+        given += acc.advance(1) * acc.step_units
+        exact = Fraction(54_000_000_000 * elapsed, 7)
+        assert 0 <= given + acc.phase - exact < 1
