@@ -1,4 +1,7 @@
-"""Figures of a Pico, real or emulated, that runs our firmware: THECAL_PICO=PORT names its port. Nothing moves here but what it does already."""
+"""Figures of a Pico, real or emulated, that runs our firmware: THECAL_PICO=PORT names its port. Nothing is made to move.
+
+Invariant: what cannot be asked over the link is not guessed.
+"""
 
 import os
 import time
