@@ -70,6 +70,10 @@ def amount(key: str, value: int) -> str:
         return units.format_volume(value)
     if key.endswith("_ms"):
         return units.format_ms(value)
+    if key == "mode" and value == rx.MODE_CONTINUOUS:
+        return "continuous"
+    if key == "basal_resumes" and value in (0, 1):
+        return "yes" if value else "no"
     if key == "step_pl_per_million":
         return units.decimal(value, 9) + " nL a microstep"
     return str(value)

@@ -238,7 +238,13 @@ def warnings_for(fields: dict[str, int | str]) -> list[str]:
     if bool(bolus) != bool(count):
         key = "limits.boluses_per_24h" if bolus else "limits.max_bolus"
         found.append(f"{key} is 0, so no bolus will ever be granted.")
-    elif bolus:
+    if bolus and (bolus * rx.PL_PER_MILLION_IN_NL < 10 * number["step_pl_per_million"] or bolus * 1000 < rate):
+        mass = units.mass_text(bolus, number["concentration_ng_per_ml"])
+        found.append(
+            f"limits.max_bolus {units.format_volume(bolus)} = {mass} is very small (less than 10 motor steps, or than 1/1000 of "
+            "a day's basal). Is its unit right, mg or mcg?"
+        )
+    if bolus and count:
         for tag, key, minutes in rx.WINDOW_SPANS:
             room = number[key] - rx.basal_in_window_nl(rate, minutes, number["chunk_nl"])
             wanted = bolus * (count if tag == 9 else 1)

@@ -1,37 +1,55 @@
 """Event log records and answers as sentences for people. Invariant: any record renders, also one of a code this host does not
-know, and no value of it is left out.
+know, and no value of it is left out (volumes of steps are rounded, and an alarm's or fault's zero is not told).
 """
 
-from thecal.core import events, gate, messages, units
+from thecal.core import events, faults, gate, messages, states, units
 from thecal.core.events import Record
-from thecal_host import texts
+from thecal_host import amounts, texts
 from thecal_host.link.types import Answer
 
 _COMMAND_NAMES = {code: name for name, code in events.COMMAND_CODES.items()}
 
 
-def answer_sentence(answer: Answer) -> str:
-    """What became of a command, as one sentence."""
+def answer_sentence(answer: Answer, ng_per_ml: int = 0) -> str:
+    """What became of a command, as one sentence; volumes of a bolus in mass too when the concentration `ng_per_ml` is known."""
     again = " (answered from memory; it was not run again)" if answer.replayed else ""
     if answer.ok:
         if answer.command == "bolus" and answer.replayed:
             return (
-                f"Bolus id {answer.command_id} was granted before: {units.format_volume(answer.value)}{again}. Whether it came "
-                "to its end "
-                "is in the log: `thecal log pull`, then `thecal log show`."
+                f"Bolus id {answer.command_id} was granted before: {amounts.with_mass(answer.value, ng_per_ml)}{again}. Whether "
+                "it came to its end is in the log: `thecal log pull`, then `thecal log show`."
             )
         if answer.command == "bolus":
-            return f"Bolus granted: {units.format_volume(answer.value)}, id {answer.command_id}{again}."
+            return f"Bolus granted: {amounts.with_mass(answer.value, ng_per_ml)}, id {answer.command_id}{again}."
         return f"{answer.command.capitalize()}: done{again}."
-    text = texts.outcome(answer.result, answer.reason, answer.value, answer.limit, answer.key, answer.low, answer.high)
+    if answer.command == "provision" and answer.result == messages.REFUSED and _provisioned_before(answer):
+        return f"Provision refused{again}: this board is provisioned already. Nothing was done."
+    key, low, high = answer.key, answer.low, answer.high
+    text = texts.outcome(answer.result, answer.reason, answer.value, answer.limit, key, low, high, ng_per_ml)
     return f"{answer.command.capitalize()} refused{again}: {text}."
+
+
+def _provisioned_before(answer: Answer) -> bool:
+    """Was provisioning refused only because it was done before? The board says so by a latched fault that is none."""
+    therapy = (states.OFF, states.INFUSING, states.HELD)
+    return (answer.reason == messages.LATCHED and answer.value == faults.NO_FAULT) or (
+        answer.reason == messages.STATE and answer.value in therapy
+    )
 
 
 def volume(steps: int, step_pl: "int | None") -> str:
     """`steps` as volume when the step volume (pL per 1,000,000 microsteps) is known, else as steps."""
     if step_pl is None:
         return f"step {steps}"
-    return units.format_volume(steps * step_pl // 1_000_000_000)
+    return amounts.volume(steps * step_pl // 1_000_000_000)
+
+
+def _span(low: int, high: int, step_pl: "int | None") -> tuple[str, str]:
+    """Two step positions as texts that still enclose what was between them."""
+    if step_pl is None:
+        return f"step {low}", f"step {high}"
+    ends = amounts.interval(low * step_pl // 1_000_000_000, -(-high * step_pl // 1_000_000_000))
+    return units.format_volume(ends[0]), units.format_volume(ends[1])
 
 
 def record_sentence(record: Record, step_pl: "int | None" = None) -> str:
@@ -43,10 +61,8 @@ def record_sentence(record: Record, step_pl: "int | None" = None) -> str:
 
 
 def _boot(r: Record, pl: "int | None") -> str:
-    return (
-        f"start no. {r.boot} after {texts.of(texts.RESET_CAUSES, r.detail)}; delivered between {volume(r.b, pl)} and "
-        f"{volume(r.a, pl)}"
-    )
+    low, high = _span(r.b, r.a, pl)
+    return f"start no. {r.boot} after {texts.of(texts.RESET_CAUSES, r.detail)}; delivered between {low} and {high}"
 
 
 def _selftest(r: Record, _pl: "int | None") -> str:
@@ -94,7 +110,8 @@ def _bolus_end(r: Record, _pl: "int | None") -> str:
 
 
 def _dose(r: Record, pl: "int | None") -> str:
-    return f"delivered {volume(r.a, pl)} in all; intended up to {volume(r.a + r.b, pl)} (ledger {r.c})"
+    low, high = _span(r.a, r.a + r.b, pl)
+    return f"delivered {low} in all; intended up to {high} (ledger {r.c})"
 
 
 def _rate(r: Record, pl: "int | None") -> str:
@@ -107,7 +124,12 @@ def _activated(r: Record, _pl: "int | None") -> str:
 
 
 def _alarm(r: Record, pl: "int | None") -> str:
-    return f"ALARM: {texts.of(texts.ALARMS, r.detail)} (value {r.b}, at {volume(r.a, pl)})"
+    unit = texts.ALARM_UNITS.get(r.detail)
+    if unit is None or (unit == "" and r.b):
+        value = f"value {r.b}, "
+    else:
+        value = f"{texts.amount(r.b, unit)}, " if r.b else ""
+    return f"ALARM: {texts.of(texts.ALARMS, r.detail)} ({value}at {volume(r.a, pl)})"
 
 
 def _alarm_cleared(r: Record, pl: "int | None") -> str:
@@ -115,7 +137,8 @@ def _alarm_cleared(r: Record, pl: "int | None") -> str:
 
 
 def _fault(r: Record, pl: "int | None") -> str:
-    return f"FAULT: {texts.of(texts.FAULTS, r.detail)} (value {r.b}, at {volume(r.a, pl)})"
+    value = f"value {r.b}, " if r.b else ""
+    return f"FAULT: {texts.of(texts.FAULTS, r.detail)} ({value}at {volume(r.a, pl)}). {texts.WAY_OUT}"
 
 
 def _trip(r: Record, _pl: "int | None") -> str:

@@ -5,8 +5,10 @@ know is shown as "code N (newer firmware?)", never hidden. Rendering of whole lo
 """
 
 from thecal.core import faults, messages, prescription, states, units
+from thecal_host import amounts
 
 NEWER = "code {} (newer firmware?)"
+WAY_OUT = "This version has no recovery command: see 'Out of a latched fault' in firmware/SAFETY.md"
 
 RESULTS = {
     messages.OK: "done",
@@ -50,7 +52,7 @@ REASONS = {
         "what is staged is not what was to be activated. Run `thecal upload` again and look at what it shows",
         "",
     ),
-    messages.LATCHED: ("the pump is stopped by a latched fault: {value}. `thecal check` tells more", "fault"),
+    messages.LATCHED: ("the pump is stopped by a latched fault: {value}. " + WAY_OUT, "fault"),
     messages.DURATION: ("its duration is not allowed: {value}, at least {limit}. Give a longer one with --over", "ms"),
     messages.BATTERY: ("the battery has {value}, and {limit} are needed. Charge or replace it", "mv"),
     messages.NOT_THIS_BOARD: (
@@ -87,13 +89,27 @@ TRIPS = {
 ALARMS = {
     0: "none",
     faults.A_FAULT: "latched fault",
-    faults.A_TIME_UNKNOWN: "power was lost for an unknown time",
+    faults.A_TIME_UNKNOWN: "the board restarted; how long it was without power is unknown",
     faults.A_RESERVOIR_LOW: "reservoir low",
     faults.A_RESERVOIR_EMPTY: "reservoir empty",
     faults.A_BATTERY_LOW: "battery low",
     faults.A_LIMIT_NARROWED: "a limit holds back the basal rate",
     faults.A_BOLUS_DROPPED: "a restart ended a bolus; it does not resume",
     faults.A_LOG_FULL: "the event log cannot be written",
+    faults.A_STEPS_MISSING: "fewer steps counted than sent; check the step_sense wire",
+}
+
+# alarm -> unit of its record's value, "" where the value says nothing
+ALARM_UNITS = {
+    faults.A_FAULT: "fault",
+    faults.A_TIME_UNKNOWN: "",
+    faults.A_RESERVOIR_LOW: "nl",
+    faults.A_RESERVOIR_EMPTY: "nl",
+    faults.A_BATTERY_LOW: "mv",
+    faults.A_LIMIT_NARROWED: "nl",
+    faults.A_BOLUS_DROPPED: "nl",
+    faults.A_LOG_FULL: "",
+    faults.A_STEPS_MISSING: "steps",
 }
 
 STATES = {
@@ -133,10 +149,16 @@ def of(table: "dict[int, str]", code: int) -> str:
     return table.get(code, NEWER.format(code))
 
 
-def amount(value: int, unit: str) -> str:
-    """`value` with its unit for people; `unit` is one of those used in REASONS."""
+def fault(code: int) -> str:
+    """The sentence of a latched fault and the way out of it; "none" when there is none."""
+    return of(FAULTS, code) + (f". {WAY_OUT}" if code else "")
+
+
+def amount(value: int, unit: str, ng_per_ml: int = 0) -> str:
+    """`value` with its unit for people; `unit` is one of those used in REASONS. A volume is told as mass too when `ng_per_ml` is
+    known (not 0)."""
     if unit == "nl":
-        return units.format_volume(value)
+        return amounts.with_mass(value, ng_per_ml)
     if unit == "nl_per_day":
         return units.format_volume(value) + "/day"
     if unit == "nl_per_s":
@@ -145,6 +167,8 @@ def amount(value: int, unit: str) -> str:
         return duration(value)
     if unit == "mv":
         return f"{value} mV"
+    if unit == "steps":
+        return f"{value} steps"
     if unit == "state":
         return of(STATES, value)
     if unit == "fault":
@@ -167,15 +191,15 @@ def duration(ms: int) -> str:
     return " ".join(part for part in parts if part)
 
 
-def reason(code: int, value: int, limit: int) -> str:
-    """The sentence of a refusal's reason, with its value and limit."""
+def reason(code: int, value: int, limit: int, ng_per_ml: int = 0) -> str:
+    """The sentence of a refusal's reason, with its value and limit, in mass too when `ng_per_ml` is known."""
     if code not in REASONS:
         return f"reason {NEWER.format(code)}, value {value}, limit {limit}"
     sentence, unit = REASONS[code]
     if code == messages.RESERVOIR and value == 0 and limit == 0:
         return "the reservoir is empty. Refill first"
     rest = duration(max(limit - value, 0)) if unit == "ms" else ""
-    return sentence.format(value=amount(value, unit), limit=amount(limit, unit), rest=rest)
+    return sentence.format(value=amount(value, unit, ng_per_ml), limit=amount(limit, unit, ng_per_ml), rest=rest)
 
 
 def program_problem(tag: int, value: int, limit: int) -> str:
@@ -187,10 +211,12 @@ def program_problem(tag: int, value: int, limit: int) -> str:
     )
 
 
-def outcome(result: int, why: int = 0, value: int = 0, limit: int = 0, key: str = "", low: int = 0, high: int = 0) -> str:
+def outcome(
+    result: int, why: int = 0, value: int = 0, limit: int = 0, key: str = "", low: int = 0, high: int = 0, ng_per_ml: int = 0
+) -> str:
     """One sentence for a result with its reason, without a capital and without a full stop."""
     if result == messages.REFUSED:
-        return reason(why, value, limit)
+        return reason(why, value, limit, ng_per_ml)
     if result == messages.BAD_PROGRAM:
         return program_problem(why, value, limit)
     if result == messages.BAD_REQUEST and key:

@@ -56,9 +56,10 @@ def hint(error: UnitError, kinds: tuple[int, ...]) -> str:
     """What is wrong and what to write, one sentence, for a UnitError raised while `kinds` were expected."""
     example = f'write it like "{EXAMPLES[kinds[0]]}"'
     wanted = _either([KIND_NAMES[kind] for kind in kinds])
+    why = "seconds, minutes and hours are far apart" if kinds == (units.TIME,) else "mg and mcg are a factor of 1000 apart"
     sentences = {
         units.EMPTY: f"it is empty; {example}.",
-        units.NO_UNIT: f"a number needs its unit (mg and mcg are a factor of 1000 apart, so it is never guessed); {example}.",
+        units.NO_UNIT: f"a number needs its unit ({why}, so it is never guessed); {example}.",
         units.NOT_A_NUMBER: f"it must begin with a plain decimal number, with digits on both sides of the point; {example}.",
         units.COMMA: 'a comma is not accepted, neither for decimals nor for thousands; use a decimal point ("0.5").',
         units.EXPONENT: 'exponents are not accepted; write the number out ("0.0012", not "1.2e-3").',

@@ -17,7 +17,7 @@ def test_status_shows_the_interval_in_volume_and_mass(thecal):
     with board_with_program() as board:
         code, out, err = thecal("status", "--port", board.url)
         assert code == 0
-        assert "between 19.9 uL (497.5 mcg) and 20.041 uL (501.025 mcg)" in out
+        assert "between 19.9 uL (497.5 mcg) and 20.05 uL (501.25 mcg)" in out
         assert "not fitted" in out
         assert "NOT A MEDICAL DEVICE" in err
         code, out, err = thecal("status", "--port", board.url, "--json")

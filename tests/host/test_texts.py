@@ -26,6 +26,7 @@ NOT_REASONS = (
     *RESULTS,
     "U8",
     "U32",
+    "BOLUS_MS_MAX",
     "RESULT_MAX",
     "ID_RANDOM_BITS",
     "ID_STEP_MAX",

@@ -47,7 +47,7 @@ def test_occlusion_builds_pressure_and_a_leak_loses_it() -> None:
     truth = world.truth()
     assert truth["catheter_out_pl"] == 0
     assert truth["pressure_pa"] == 1000 + truth["delivered_pl"] // 1000  # 1 Pa for each 1000 pL held back
-    faults.inject(world, "leak")
+    faults.inject(world, "leak", 5000)
     world.go(10_000_000)
     truth = world.truth()
     assert truth["pressure_pa"] < 5

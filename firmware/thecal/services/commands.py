@@ -163,8 +163,10 @@ class Commands:
     def _provision(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
         ledger = pump.ledger
-        if not pump.allows(states.E_PROVISION) or ledger.fault:
-            return m.REFUSED, m.LATCHED, ledger.fault or pump.fault, 0
+        if not pump.allows(states.E_PROVISION):
+            return refuse_state(pump)
+        if ledger.fault:  # deleting the marker does not clear it
+            return m.REFUSED, m.LATCHED, ledger.fault, 0
         # a ledger without its marker: what it intended counts, the program it names has to be activated again
         ledger.recover(now_ms)
         ledger.program_crc = 0

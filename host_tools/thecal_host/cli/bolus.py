@@ -42,7 +42,8 @@ def bolus(
         again = f" again under id {command_id}" if command_id else ""
         confirm(f"Bolus of {units.format_volume(nl)}{mass} over {texts.duration(duration_ms)}{again}.", yes)
         answer = client.bolus(nl, duration_ms, command_id or None)
-        finish(answer, as_json, nl=nl, ms=duration_ms)
+        concentration = int(fields["concentration_ng_per_ml"]) if fields else 0
+        finish(answer, as_json, concentration, nl=nl, ms=duration_ms)
 
 
 def _volume_nl(quantity: "Quantity", fields: "dict[str, Any] | None") -> int:

@@ -81,7 +81,7 @@ def _check_file(file: str, board: str, as_json: bool) -> None:
 
 def _check_board(client: "Client", board: str) -> list[Check]:
     from thecal.core import states
-    from thecal_host import __version__, texts
+    from thecal_host import __version__, amounts, texts
 
     hello = client.board or client.hello()
     now = client.status()
@@ -91,13 +91,13 @@ def _check_board(client: "Client", board: str) -> list[Check]:
         Check("link", True, f"board {hello.board_id} ({hello.port}), link version {hello.proto}"),
         Check("firmware", hello.version == __version__, f"{hello.version}, this program is {__version__}"),
         Check("state", good, texts.of(texts.STATES, now.state) + hint),
-        Check("fault", now.fault == 0, texts.of(texts.FAULTS, now.fault)),
+        Check("fault", now.fault == 0, texts.fault(now.fault)),
         Check("alarm", now.alarm == 0, texts.of(texts.ALARMS, now.alarm)),
         _edges(now),
         Check(
             "delivered",
             now.min_nl <= now.max_nl,
-            f"between {texts.amount(now.min_nl, 'nl')} and {texts.amount(now.max_nl, 'nl')}",
+            amounts.between(now.min_nl, now.max_nl),
         ),
         _log(client, hello),
     ]

@@ -110,14 +110,15 @@ def virtual_board(name: str) -> "RunningBoard":
     return boards[0]
 
 
-def finish(answer: "Answer", as_json: bool, **more: Any) -> None:
-    """Show the answer to a command and leave with its exit code."""
+def finish(answer: "Answer", as_json: bool, ng_per_ml: int = 0, **more: Any) -> None:
+    """Show the answer to a command, its volumes in mass too when `ng_per_ml` is known, and leave with its exit code."""
     from dataclasses import asdict
 
+    from thecal_host.code_names import named
     from thecal_host.record_texts import answer_sentence
 
-    sentence = answer_sentence(answer)
-    emit(as_json, {"ok": answer.ok, **asdict(answer), **more, "sentence": sentence}, sentence)
+    sentence = answer_sentence(answer, ng_per_ml)
+    emit(as_json, {"ok": answer.ok, **named(asdict(answer)), **more, "sentence": sentence}, sentence)
     if not answer.ok:
         raise typer.Exit(exit_codes.REFUSED)
 

@@ -31,8 +31,10 @@ def pull(port: PortOption = "", as_json: JsonOption = False) -> None:
     with Store() as store, client_for(port) as client, Progress("pulling", as_json) as bar:
         done = pulling.pull(client, store, bar.update)
         path = str(store.path)
+        here = [entry for entry in store.boards() if (entry.board, entry.generation) == (done.board, done.kept.generation)]
+        known = sum(entry.records for entry in here) - done.kept.new  # a pull asks for little of what it knows already
     lost = sum(gap.last - gap.first + 1 for gap in done.gaps)
-    lines = [f"{done.kept.new} new records of board {done.board} are in {path}; {done.kept.known} were known already."]
+    lines = [f"{done.kept.new} new records of board {done.board} are in {path}; {known} were known already."]
     if done.restarted:
         lines.append(f"This board's log began again (its flash was erased): kept apart as generation {done.kept.generation}.")
     if done.kept.damaged:
@@ -47,7 +49,7 @@ def pull(port: PortOption = "", as_json: JsonOption = False) -> None:
         "board": done.board,
         "store": path,
         "new": done.kept.new,
-        "known": done.kept.known,
+        "known": known,
         "damaged": done.kept.damaged,
         "generation": done.kept.generation,
         "restarted": done.restarted,
@@ -66,12 +68,13 @@ def show(
     """Show kept records as sentences, oldest first."""
     from thecal.core.events import FIELDS, unpack_record
     from thecal_host import texts
+    from thecal_host.code_names import of_record
     from thecal_host.logs.store import Store
     from thecal_host.record_texts import record_sentence
 
     with Store() as store:
         chosen = choose_board(store, board)
-        raws = store.records(chosen, generation or None)
+        raws = kept_records(store, chosen, generation)
         step_pl = step_volume(store, chosen)
     lines: list[str] = []
     data: list[dict[str, Any]] = []
@@ -83,7 +86,14 @@ def show(
         lines.append(f"{record.seq:>6}  start {record.boot}  {texts.duration(record.t_ms):>12}  {sentence}")
         name = FIELDS[record.code][0] if record.code in FIELDS else ""
         data.append({"seq": record.seq, "boot": record.boot, "t_ms": record.t_ms, "code": record.code, "event": name})
-        data[-1] |= {"a": record.a, "b": record.b, "c": record.c, "detail": record.detail, "sentence": sentence}
+        data[-1] |= {
+            "a": record.a,
+            "b": record.b,
+            "c": record.c,
+            "detail": record.detail,
+            **of_record(record),
+            "sentence": sentence,
+        }
     emit(as_json, {"ok": True, "board": chosen, "records": data}, "\n".join(lines))
 
 
@@ -104,7 +114,7 @@ def export(
 
     with Store() as store:
         chosen = choose_board(store, board)
-        raws = store.records(chosen, generation or None)
+        raws = kept_records(store, chosen, generation)
         step_pl = step_volume(store, chosen)
     if curves:
         if step_pl is None:
@@ -132,6 +142,17 @@ def choose_board(store: "Store", wanted: str) -> str:
     if not fitting:
         raise CliError(exit_codes.USAGE, f"No board with the id {wanted} is kept. Known: {listed}.")
     raise CliError(exit_codes.USAGE, f"Logs of several boards are kept: {listed}. Choose one with --board ID.")
+
+
+def kept_records(store: "Store", board: str, generation: int) -> list[bytes]:
+    """Raw records of `generation` (0: the newest) of `board`. CliError(CHECK_FAILED) when there is no such generation."""
+    known = sorted(entry.generation for entry in store.boards() if entry.board == board)
+    if generation and generation not in known:
+        listed = ", ".join(map(str, known))
+        raise CliError(
+            exit_codes.CHECK_FAILED, f"There is no generation {generation} of the log of board {board}. Kept: {listed}."
+        )
+    return store.records(board, generation or None)
 
 
 def step_volume(store: "Store", board: str) -> "int | None":

@@ -9,7 +9,7 @@ import typer
 from thecal_host.cli import exit_codes
 from thecal_host.cli.common import JsonOption, emit, span_ms
 from thecal_host.cli.failures import CliError
-from thecal_host.cli.log import BoardIdOption, GenerationOption, choose_board, step_volume
+from thecal_host.cli.log import BoardIdOption, GenerationOption, choose_board, kept_records, step_volume
 
 
 def plot(
@@ -20,15 +20,19 @@ def plot(
     as_json: JsonOption = False,
 ) -> None:
     """Draw rate and cumulative volume: programmed against the delivered interval, with boluses, refusals and power cuts."""
-    from thecal_host import plotting
+    from thecal_host import amounts, plotting
     from thecal_host.logs import series
     from thecal_host.logs.store import Store
 
     newest_ms = span_ms(last, "--last:") if last else 0
     plotting.check_format(file)
+    if not file.parent.is_dir():
+        raise CliError(
+            exit_codes.STORAGE, f"{file} could not be written: there is no such folder. Create it, or choose another place."
+        )
     with Store() as store:
         chosen = choose_board(store, board)
-        raws = store.records(chosen, generation or None)
+        raws = kept_records(store, chosen, generation)
         step_pl = step_volume(store, chosen)
     if step_pl is None:
         raise CliError(
@@ -38,4 +42,5 @@ def plot(
     plotting.save(drawn, file, title=f"Board {chosen}", newest_ms=newest_ms)
     low, high = drawn.delivered_nl
     data = {"ok": True, "board": chosen, "file": str(file), "programmed_nl": drawn.programmed_nl, "delivered_nl": [low, high]}
-    emit(as_json, data, f"{file}: board {chosen}, programmed {drawn.programmed_nl} nL, delivered between {low} and {high} nL.")
+    programmed = amounts.volume(drawn.programmed_nl)
+    emit(as_json, data, f"{file}: board {chosen}, programmed {programmed}, delivered {amounts.between(low, high)}.")

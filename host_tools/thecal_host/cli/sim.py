@@ -2,7 +2,7 @@
 never over the link the firmware sees.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,29 @@ from thecal_host.cli import exit_codes
 from thecal_host.cli.common import JsonOption, emit, rows_text, span_ms, virtual_board
 from thecal_host.cli.failures import CliError
 from thecal_host.cli.lazy import group
+
+FAULTS_HELP = """Break something in the virtual world, now or later; the faults, what VALUE means, and VALUE when none is given:
+
+\b
+occlusion      percent of the catheter blocked, 0 to 100 (100)
+leak           nL/s lost for each kPa in the line, 0 to 5000 (5: about 18 uL/h at rest; 5000: a torn line)
+double_steps   1: the driver sees every STEP edge twice (1)
+lost_steps     every VALUE-th edge does not move the screw, 1: none does (2)
+en_stuck_on    1: the driver stays enabled whatever the chip says (1)
+counter_stuck  1: the step counter sees nothing (1)
+battery_mv     mV at which the battery rests, 1 to 10000 (3000)
+hang           number of boots for which the firmware's loop hangs, 1 to 1000 (1)
+clear          repair everything; takes no VALUE
+"""
+ORDER = (
+    *("phase", "live", "engine", "mode", "speed", "advancing", "now_ms", "world_ms", "en", "edges", "edges_total", "counter"),
+    *("lost_edges", "batch_left", "delivered_nl", "delivered_pl", "catheter_out_pl", "leak_out_pl", "reservoir_nl"),
+    *("pressure_pa", "battery_mv", "watchdog_ms", "boots", "seed", "heap_bytes", "heap_used", "heap_free", "plant_heap"),
+    *("faults", "flash"),
+)
+
+if TYPE_CHECKING:
+    from thecal_host.virtual.registry import RunningBoard
 
 app = group("Move time, cut power, break things and see the truth on a virtual board.")
 BoardOption = Annotated[
@@ -32,19 +55,43 @@ def advance(
     board: BoardOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let virtual time pass, as fast as the machine allows, then stand still."""
+    """Let virtual time pass, as fast as the machine allows; then it goes on at the speed set before (0 unless you set one).
+    Ctrl-C ends it, and time stands still.
+    """
     from thecal_host import texts
     from thecal_host.cli.common import Progress
     from thecal_host.virtual.control import ControlClient
 
     ms = span_ms(time, "TIME")
-    with ControlClient(virtual_board(board)) as control, Progress("advancing", as_json) as bar:
+    running = virtual_board(board)
+    interrupted = False
+    with ControlClient(running) as control, Progress("advancing", as_json) as bar:
         begin = control.status().get("world_ms", 0)
-        done = control.advance(ms, lambda _now_ms, world_ms: bar.update(world_ms - begin, ms))
+        try:
+            done = control.advance(ms, lambda _now_ms, world_ms: bar.update(world_ms - begin, ms))
+        except KeyboardInterrupt:
+            interrupted = True
+            done = _stopped(running)
     text = f"The board's clock is at {texts.duration(done['now_ms'])}, the world's at {texts.duration(done['world_ms'])}."
     if done.get("cut"):
         text += " The power was cut on the way; `thecal sim on` switches it on again."
-    emit(as_json, {"ok": True, **done}, text)
+    if interrupted:
+        text = f"Stopped; virtual time stands still now. {text}"
+    elif done.get("stopped"):
+        text = f"Ended early by another command. {text}"
+    emit(as_json, {"ok": not interrupted, **done}, text)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def _stopped(running: "RunningBoard") -> "dict[str, Any]":
+    """End the advance that Ctrl-C left behind, over a connection that is not in the middle of an answer."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(running) as control:
+        control.speed(0)
+        true = control.truth()
+    return {"stopped": 1, "now_ms": true.get("now_ms", 0), "world_ms": true.get("world_ms", 0)}
 
 
 @app.command()
@@ -53,7 +100,10 @@ def speed(
     board: BoardOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let virtual time run by itself, N times real time. Put `--` before a negative number."""
+    """Let virtual time run by itself, N times real time. Put `--` before a negative number.
+
+    It ends an advance under way. An advance started later jumps first, then time goes on at this speed.
+    """
     from thecal_host.virtual.control import ControlClient
 
     with ControlClient(virtual_board(board)) as control:
@@ -62,17 +112,14 @@ def speed(
     emit(as_json, {"ok": True, "speed": times}, f"Virtual time {what}.")
 
 
-@app.command()
+@app.command(help=FAULTS_HELP)
 def inject(
-    fault: Annotated[
-        str, typer.Argument(help='What to break: occlusion, leak, lost_steps, double_steps, ...; "clear" repairs all.')
-    ],
-    value: Annotated[str, typer.Argument(metavar="[VALUE]", help="How much; 0 repairs it.")] = "",
+    fault: Annotated[str, typer.Argument(help='What to break: see above; "clear" repairs all.')],
+    value: Annotated[str, typer.Argument(metavar="[VALUE]", help="How much, in the unit above; 0 repairs it.")] = "",
     after: AfterOption = "",
     board: BoardOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Break something in the virtual world, now or later."""
     from thecal_host.virtual.control import ControlClient
 
     try:
@@ -147,7 +194,7 @@ def _listed(faults: "dict[str, Any]") -> str:
 
 def _flat(data: "dict[str, Any]", prefix: str = "") -> "list[tuple[str, str]]":
     rows: list[tuple[str, str]] = []
-    for key, value in data.items():
+    for key, value in sorted(data.items(), key=lambda row: (ORDER.index(row[0]) if row[0] in ORDER else len(ORDER), row[0])):
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}.")
         else:

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 def status(
     port: PortOption = "",
-    watch: Annotated[str, typer.Option("--watch", metavar="TIME", help='Show one line again and again, e.g. every "5 s".')] = "",
+    watch: Annotated[
+        str, typer.Option("--watch", metavar="TIME", help='Show one line again and again, e.g. every "5 s" (0.5 s at least).')
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show state, rate, delivered volume as an interval, windows, reservoir, alarms and sensors."""
     from thecal_host.cli.common import span_ms
+    from thecal_host.code_names import named
 
     banner(as_json)
-    pause_ms = max(200, span_ms(watch, "--watch:")) if watch else 0
+    pause_ms = max(500, span_ms(watch, "--watch:")) if watch else 0
     with client_for(port) as client:
         hello = client.board or client.hello()
         now = client.status()
@@ -31,12 +34,12 @@ def status(
         if not watch:
             emit(
                 as_json,
-                {"ok": True, "board": asdict(hello), "status": asdict(now)},
+                {"ok": True, "board": named(asdict(hello)), "status": named(asdict(now))},
                 rows_text(_rows(client.url, hello, now, fields)),
             )
             return
         while True:
-            emit(as_json, {"ok": True, "board": asdict(hello), "status": asdict(now)}, _line(now))
+            emit(as_json, {"ok": True, "board": named(asdict(hello)), "status": named(asdict(now))}, _line(now))
             time.sleep(pause_ms / 1000)
             now = client.status()
 
@@ -59,24 +62,23 @@ def active_fields(client: "Client", program_crc: int) -> "dict[str, Any] | None"
 
 def _rows(url: str, hello: "Hello", now: "Status", fields: "dict[str, Any] | None") -> "list[tuple[str, str]]":
     from thecal.core import units
-    from thecal_host import texts
+    from thecal_host import amounts, texts
 
-    volume = units.format_volume
     concentration = int(fields["concentration_ng_per_ml"]) if fields else 0
 
     def both(nl: int) -> str:
-        return volume(nl) + (f" ({units.mass_text(nl, concentration)})" if concentration else "")
+        return amounts.volume(nl) + (f" ({amounts.mass(nl, concentration)})" if concentration else "")
 
     drug = f", {fields['drug']} {units.format_concentration(concentration)}" if fields else ""
     program = f"{now.program_crc:08x} {fields['name']}{drug}" if fields else "none"
     rows = [
         ("Board", f"{hello.board_id} ({hello.port}) on {url}, firmware {hello.version}"),
         ("State", texts.of(texts.STATES, now.state)),
-        ("Fault", texts.of(texts.FAULTS, now.fault)),
+        ("Fault", texts.fault(now.fault)),
         ("Alarm", texts.of(texts.ALARMS, now.alarm)),
         ("Program", program),
         ("Rate now", both(now.rate_nl_per_day) + " per day"),
-        ("Delivered", f"between {both(now.min_nl)} and {both(now.max_nl)}"),
+        ("Delivered", amounts.between(now.min_nl, now.max_nl, concentration)),
         ("Bolus to come", both(now.bolus_left_nl) if now.bolus_left_nl else "none"),
         ("Last 1 h, 4 h, 24 h", f"{both(now.window_1h_nl)}, {both(now.window_4h_nl)}, {both(now.window_24h_nl)}"),
         ("Reservoir", f"{both(now.reservoir_nl)} left at least" if fields else "unknown without a program"),
@@ -92,15 +94,13 @@ def _rows(url: str, hello: "Hello", now: "Status", fields: "dict[str, Any] | Non
 
 
 def _line(now: "Status") -> str:
-    from thecal.core import units
-    from thecal_host import texts
+    from thecal_host import amounts, texts
 
-    volume = units.format_volume
     parts = [
         texts.duration(now.t_ms),
         texts.of(texts.STATES, now.state),
-        f"{volume(now.rate_nl_per_day)}/day",
-        f"delivered {volume(now.min_nl)} to {volume(now.max_nl)}",
+        f"{amounts.volume(now.rate_nl_per_day)}/day",
+        "delivered " + amounts.between(now.min_nl, now.max_nl),
     ]
     if now.alarm:
         parts.append("ALARM: " + texts.of(texts.ALARMS, now.alarm))

@@ -56,6 +56,8 @@ def flash(
     virtual = way.virtual_board(port)
     notes: list[str] = []
     tell("Looking at the board", 0, 0)
+    if virtual is not None:
+        way.check_alive(virtual)
     without_prompt = virtual is not None and virtual.engine == CPYTHON
     tool = None if without_prompt else Mpremote(port)
     boots = _boots(virtual)

@@ -19,6 +19,8 @@ from thecal_host.link.transport import Transport
 from thecal_host.link.types import Hello
 from thecal_host.record_texts import answer_sentence
 from thecal_host.virtual import registry
+from thecal_host.virtual.board import OFF
+from thecal_host.virtual.control import ControlClient
 from thecal_host.virtual.registry import RunningBoard
 
 FIRST_WAIT_S = 0.25
@@ -34,6 +36,21 @@ def virtual_board(port: str) -> "RunningBoard | None":
         if port in (board.pty, board.url, board.port):
             return board
     return None
+
+
+def check_alive(board: RunningBoard) -> None:
+    """A virtual board says itself why it would not answer. NotReachable when it is powered off or hung by a fault."""
+    with ControlClient(board) as control:
+        if control.settle()["phase"] == OFF:
+            raise NotReachable(
+                f"The virtual board '{board.name}' is powered off. Switch it on (`thecal sim on --board {board.name}`) and flash "
+                "again; nothing was changed."
+            )
+        if control.truth()["faults"].get("hang"):
+            raise NotReachable(
+                f"The virtual board '{board.name}' hangs: that fault was injected. Repair it (`thecal sim inject hang 0 --board "
+                f"{board.name}`) and flash again; nothing was changed."
+            )
 
 
 def quick_client(port: str) -> Client:

@@ -1,7 +1,8 @@
 """Curves from event records: programmed volume and rate, delivered volume as an interval [min, max], and what happened on the
 way.
 
-Invariants: integers only; times are board ms (the shortest time that can have passed, so a power cut has no width on this axis);
+Invariants: integers only; times are board ms (the shortest time that can have passed, so a power cut has no width on this axis),
+moved later where a restart took board time back, so they never fall;
 `min_nl` never exceeds `max_nl`, and neither ever falls. Made for `plot` and `demo`; needs the step volume of the program's
 calibration.
 """
@@ -171,12 +172,26 @@ def build(raws: Iterable[bytes], step_pl_per_million: int) -> Series:
     series = Series()
     if not records:
         return series
+    _lay_out(records)
     series.begin_ms, series.end_ms = records[0].t_ms, max(record.t_ms for record in records)
     builder = _Builder(series, step_pl_per_million, records)
     for record in records:
         builder.take(record)
     builder.finish()
     return series
+
+
+def _lay_out(records: list[Record]) -> None:
+    """Move the times of each start behind those of the one before it. A start's clock goes on from the ledger, which nobody
+    writes while therapy is off, so it may begin earlier than the last record: that time was lived through twice."""
+    later_ms = end_ms = 0
+    boot = -1
+    for record in records:
+        if record.boot != boot and record.t_ms + later_ms < end_ms:
+            later_ms = end_ms - record.t_ms
+        boot = record.boot
+        record.t_ms += later_ms
+        end_ms = max(end_ms, record.t_ms)
 
 
 class _Builder:

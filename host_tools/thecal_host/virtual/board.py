@@ -74,6 +74,7 @@ class VirtualDevice:
         boot = dict(self.saved.dump)
         mode = 0 if self.speed == 0 or self.left_us is not None else 3 if self.speed < 0 else 1
         boot.update(image=str(self.image), seed=self.seed, params=self.params, cause=cause, mode=mode, speed=max(self.speed, 1))
+        boot["uid"] = list(bytes.fromhex(self.saved.uid))
         boot["raw"] = 1 if raw or no_program else 0
         boot["soft"] = 1 if soft else 0  # only the interpreter starts anew: pins keep their level
         self._raw = raw

@@ -1,9 +1,11 @@
-"""The state of a board that outlives its processes: the last dump of its world, kept beside the flash image.
+"""The state of a board that outlives its processes: its unique id and the last dump of its world, kept beside the flash image.
 
-Invariant: the file is written in one step, and only ever describes the image it lies beside; a blank image starts a new world.
+Invariant: the file is written in one step, and only ever describes the image it lies beside; a blank image starts a new world
+with an id of its own, which never changes after.
 """
 
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,16 @@ class SavedWorld:
         self._path = image.with_name(image.name + ".state.json")
         self.dump: dict[str, Any] = {}
         self.truth: dict[str, Any] = {}
-        if not fresh:
+        self.uid = ""  # 8 bytes in hex; "" for an image from before images had ids: it keeps the one that follows from the seed
+        if fresh:
+            self.uid = secrets.token_hex(8)
+            self.write()
+        else:
             try:
                 data = json.loads(self._path.read_text())
+                self.uid = bytes.fromhex(data.get("uid", "")).hex()
                 self.dump, self.truth = dict(data["dump"]), dict(data["truth"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 self.dump, self.truth = {}, {}
 
     def take(self, message: dict[str, Any]) -> None:
@@ -37,7 +44,7 @@ class SavedWorld:
 
     def write(self) -> None:
         tmp = self._path.with_name(self._path.name + ".tmp")
-        tmp.write_text(json.dumps({"dump": self.dump, "truth": self.truth}, sort_keys=True))
+        tmp.write_text(json.dumps({"dump": self.dump, "truth": self.truth, "uid": self.uid}, sort_keys=True))
         tmp.replace(self._path)
 
     @property

@@ -2,8 +2,8 @@
 boots.
 
 Invariant: every request gets exactly one answer (an advance also progress before it), and one that cannot be served gets a
-sentence. While time is jumping, requests that need the world wait their turn; only status, stop of the advance, and quit do
-not.
+sentence. While an advance runs, a second advance and files wait their turn; everything else is served, and speed and reset
+end the advance.
 
     status state truth advance{ms} speed{value} inject{fault,value,at_ms|after_ms} reset quit
     power{cut: "now" | at_ms | after_ms | flash_op+phase+part} power{on, after_ms} files{op: list|read|put}
@@ -19,6 +19,7 @@ from thecal_host.virtual.image import Image
 from thecal_host.virtual.lines import LineClosed, LineSocket
 
 WORLD = ("state", "truth", "inject", "advance", "power", "speed")
+MEANWHILE = ("state", "truth", "inject", "power", "speed", "reset")  # also served while an advance runs
 
 
 class Request:
@@ -65,25 +66,21 @@ class Requests:
         elif request.cmd == "quit":
             self.quit = True
             request.answer({})
-        elif request.cmd == "speed" and self._advance is not None:
-            self._stop_advance(request)
         else:
             self._waiting.append(request)
             self.go_on()
 
-    def _stop_advance(self, request: Request) -> None:
-        """A change of speed ends the advance under way."""
-        try:
-            self.device.speed = _speed(request.body)
-        except (ValueError, TypeError, KeyError) as e:
-            request.refuse(str(e.args[0]) if e.args else "That request is incomplete.")
-            return
-        self._ask(request, {"cmd": "speed", "value": self.device.speed})
+    def _next(self) -> Request | None:
+        """The first that may be served now."""
+        if not self._settling and self.device.phase != vb.BOOTING:
+            for i, request in enumerate(self._waiting):
+                if self._advance is None or request.cmd in MEANWHILE:
+                    return self._waiting.pop(i)
+        return None
 
     def go_on(self) -> None:
         """Serve what waits, as long as nothing under way has to end first."""
-        while self._waiting and self._advance is None and not self._settling and self.device.phase != vb.BOOTING:
-            request = self._waiting.pop(0)
+        while (request := self._next()) is not None:
             try:
                 self._serve(request)
             except (VirtualError, ValueError, TypeError, KeyError) as e:
@@ -118,6 +115,11 @@ class Requests:
             if device.phase == vb.OFF:
                 raise VirtualError("The board is off; switch its power on first.")
             device.pin_reset()
+            if self._advance is not None:
+                now = {name: device.saved.truth.get(name) for name in ("now_ms", "world_ms")}
+                self._advance.answer({"stopped": 1, "reset": 1, **now})
+                self._asked = {number: asked for number, asked in self._asked.items() if asked is not self._advance}
+                self._advance = None
             self._settling.append(request)
         elif cmd not in WORLD:
             raise VirtualError(f"Unknown request '{cmd}'.")

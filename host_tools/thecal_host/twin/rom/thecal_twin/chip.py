@@ -51,6 +51,7 @@ class World:
         self.fs = fs
         self.ports: "Any" = ports  # None in-process; then nothing below asks for it
         self.seed = seed
+        self.uid = bytes(boot.get("uid") or ())  # empty: follows from the seed
         self.fitted = config.get("sensors") or {}
         self.en_pin = pins.get("en", 4)
         self.en_active = 0 if pins.get("en_active_low", True) else 1
@@ -211,6 +212,8 @@ class World:
         self._halt({"ev": "reset", "cause": cause}, ChipReset(cause))
 
     def unique_id(self) -> bytes:
+        if self.uid:
+            return self.uid
         a = mix(self.seed * 2 + 1)
         b = mix(a + self.seed)
         return a.to_bytes(4, "big") + b.to_bytes(4, "big")

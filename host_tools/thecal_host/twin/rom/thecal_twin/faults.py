@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 FAULTS = {
     # name: (lowest, highest, what `True` or no value means)
     "occlusion": (0, 100, 100),  # percent of the catheter blocked
-    "leak": (0, 100_000, 100),  # percent of the data file's leak conductance
+    "leak": (0, 5000, 5),  # nL/s for each kPa in the line: 5 is a pinhole (18 uL/h at rest), 5000 a torn line
     "double_steps": (0, 1, 1),  # the driver sees every STEP edge twice
     "lost_steps": (0, 1_000_000, 2),  # every n-th edge does not move the screw
     "en_stuck_on": (0, 1, 1),  # EN reads and acts as enabled whatever the chip says

@@ -11,7 +11,6 @@ from thecal_twin.rng import noise
 DEFAULTS = {
     "compliance_pl_per_pa": 1000,
     "catheter_pl_per_s_per_pa": 2439,
-    "leak_pl_per_s_per_pa": 5000,
     "back_pa": 1000,
     "pressure_noise_pa": 15,
     "pressure_max_pa": 200_000,
@@ -58,7 +57,7 @@ class Plant:
         self.step_plm = step_pl_per_million
         self.seed = seed
         self.occlusion = 0  # percent of the catheter's conductance lost
-        self.leak = 0  # percent of the data file's leak
+        self.leak = 0  # pL/s per Pa, which is nL/s per kPa
         self.lost_every = 0  # every n-th edge does not move the screw; 0: none is lost
         self.battery_mv = 0  # override; 0: none
         for name in STATE:
@@ -96,7 +95,7 @@ class Plant:
         p = self.p
         c = p["compliance_pl_per_pa"]
         catheter = p["catheter_pl_per_s_per_pa"] * (100 - self.occlusion) // 100
-        leak = p["leak_pl_per_s_per_pa"] * self.leak // 100
+        leak = self.leak
         back = p["back_pa"]
         v = self.v_fl
         out = lost = 0
