@@ -19,12 +19,14 @@ from thecal_host.link.transport import Transport
 from thecal_host.link.types import Hello
 from thecal_host.record_texts import answer_sentence
 from thecal_host.virtual import registry
-from thecal_host.virtual.board import OFF
+from thecal_host.virtual.board import FIRMWARE, OFF
 from thecal_host.virtual.control import ControlClient
+from thecal_host.virtual.errors import VirtualError
 from thecal_host.virtual.registry import RunningBoard
 
 FIRST_WAIT_S = 0.25
 QUERY_S = 3.0
+ALIVE_S = 2.0
 MOVING = (states.INFUSING, states.HELD)
 
 Confirm = Callable[[str], None]
@@ -39,14 +41,20 @@ def virtual_board(port: str) -> "RunningBoard | None":
 
 
 def check_alive(board: RunningBoard) -> None:
-    """A virtual board says itself why it would not answer. NotReachable when it is powered off or hung by a fault."""
-    with ControlClient(board) as control:
-        if control.settle()["phase"] == OFF:
+    """A virtual board says itself why it would not answer. NotReachable when it is powered off or hung by a fault; what it
+    does not tell at once is left to mpremote to find out."""
+    with ControlClient(board, timeout_s=ALIVE_S) as control:
+        phase = control.status()["phase"]
+        if phase == OFF:
             raise NotReachable(
                 f"The virtual board '{board.name}' is powered off. Switch it on (`thecal sim on --board {board.name}`) and flash "
                 "again; nothing was changed."
             )
-        if control.truth()["faults"].get("hang"):
+        try:
+            hung = phase == FIRMWARE and control.truth()["faults"].get("hang")
+        except VirtualError:
+            hung = False
+        if hung:
             raise NotReachable(
                 f"The virtual board '{board.name}' hangs: that fault was injected. Repair it (`thecal sim inject hang 0 --board "
                 f"{board.name}`) and flash again; nothing was changed."
