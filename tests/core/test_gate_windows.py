@@ -5,26 +5,13 @@ from core.test_gate import HOUR, bolus, reasons, situation
 
 from thecal.core import gate
 from thecal.core import messages as m
-from thecal.core.windows import RING_1H, RING_24H
-
-STEPS_PER_UL = 24.223
-
-
-def test_full_basal_is_assumed_where_history_is_shorter_than_the_window() -> None:
-    known = situation(history_ms=100 * HOUR, now_ms=HOUR // 2)
-    young = situation(history_ms=HOUR // 2, now_ms=HOUR // 2)
-    difference = gate.worst_window_nl(young, RING_24H, 0) - gate.worst_window_nl(known, RING_24H, 0)
-    assert difference == 0  # both are worst at the far end, where only the future counts
-    s = situation(history_ms=0, now_ms=0, basal_nl_per_day=480_000)
-    s.windows.add(0, 4_000)  # 165 uL, known; the rest of the day before is assumed to be basal
-    now = gate.worst_window_nl(s, RING_24H, 0)
-    assert now >= s.steps_nl(4_000) + 480_000
-    s.history_ms = 100 * HOUR
-    assert gate.worst_window_nl(s, RING_24H, 0) <= now
+from thecal.core.windows import RING_1H
 
 
 @pytest.mark.sr("SR-02")
-def test_a_bolus_that_fits_only_without_the_assumed_basal_is_refused() -> None:
+def test_the_day_ahead_counts_beside_what_was_delivered() -> None:
+    """With one constant basal rate this is always at least what full basal assumed for a missing past would add (the past
+    leaves the window no earlier than the basal ahead replaces it); the assumption matters once a schedule lowers its rate."""
     young = situation(history_ms=0, now_ms=0, limit_24h_nl=600_000, limit_4h_nl=600_000, limit_1h_nl=600_000)
     young.windows.add(0, 2_000)  # 82.6 uL
     assert m.WINDOW_24H in reasons(young, bolus())

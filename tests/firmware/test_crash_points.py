@@ -168,3 +168,12 @@ def test_sequences_never_repeat_and_a_loss_shows_as_a_gap() -> None:
     assert sequences[: len(seen)] == seen
     gap = [r for r in after if r.code == events.GAP]
     assert len(gap) == 1 and gap[0].c == lost
+
+
+@pytest.mark.sr("SR-14")
+def test_the_reservoir_is_counted_from_the_most_that_can_have_left_it() -> None:
+    b = bench()
+    b.restart()
+    ledger = b.pump.ledger
+    assert ledger.min_steps < ledger.max_steps
+    assert b.pump.reservoir_left_nl() == 20_000_000 - -(-ledger.max_steps * 41_282_490_964 // 1_000_000_000)

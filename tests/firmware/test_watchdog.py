@@ -95,3 +95,14 @@ def test_watchdog_resets_far_apart_are_not_in_a_row() -> None:
         b.boot(chip.CAUSE_WATCHDOG)
         assert b.pump.state == states.INFUSING
     assert b.pump.ledger.watchdog_resets == 1
+
+
+@pytest.mark.sr("SR-23")
+def test_a_power_cut_between_watchdog_resets_ends_the_row() -> None:
+    b = Bench().running()
+    for cause, count in ((chip.CAUSE_WATCHDOG, 1), (chip.CAUSE_WATCHDOG, 2), (chip.CAUSE_POWER, 0), (chip.CAUSE_WATCHDOG, 1)):
+        b.advance(10_000)
+        b.power_off()
+        b.boot(cause)
+        assert b.pump.ledger.watchdog_resets == count
+    assert b.pump.fault == 0
