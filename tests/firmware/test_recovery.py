@@ -1,7 +1,7 @@
 """Old, lost or full: the ledger, marker and log that a board may find, and the documented way out of a latched fault."""
 
 import pytest
-from harness import Bench
+from harness import Bench, program
 from startup_bench import refused, used
 
 from thecal.core import faults, states
@@ -111,3 +111,24 @@ def test_the_documented_way_out_of_a_latched_fault_works() -> None:
     assert b.pump.fault == 0
     assert b.pump.state == states.INFUSING
     assert b.edges() > 0
+
+
+@pytest.mark.sr("SR-40")
+def test_a_fault_between_the_writes_of_an_activation_leaves_the_old_program() -> None:
+    b = Bench().running()
+    b.advance(HOUR)
+    replace = b.pump.store.replace
+    old = b.image.read("/program.a")
+
+    def then_fail(path: str, data: bytes) -> None:
+        replace(path, data)
+        if path == "/program.b":
+            b.pump.fail(b.pump.now_ms(), faults.SERVICE_DIED)
+
+    b.pump.store.replace = then_fail
+    answer = b.activate(program(rate_nl_per_day=240_000))
+    assert (answer["r"], answer["k"], answer["v"]) == (1, 16, faults.SERVICE_DIED)
+    assert b.image.read("/program.a") == old
+    del b.pump.store.replace
+    b.restart()
+    assert b.pump.fields is not None and b.pump.fields["rate_nl_per_day"] == 480_000

@@ -12,7 +12,7 @@ from thecal.core.prescription import ProgramError, chunk_for, program_crc, valid
 from thecal.core.prescription import pack as pack_program
 from thecal.core.prescription import unpack as unpack_program
 from thecal.core.windows import Windows
-from thecal.monitor.intent import read_intent, read_windows
+from thecal.monitor.intent import read_history, read_intent
 from thecal.monitor.limits import crc16
 
 
@@ -132,7 +132,7 @@ def ledgers():
         ledger.open_chunk(now, ledger.intent, 1 + r.below(50), n)
         intent = read_intent(kept[0])
         total = fold(fold(total, crc32(kept[0])), intent[1])
-        total = fold(total, sum(read_windows(kept[0])))
+        total = fold(total, sum(read_history(kept[0]).values()))
         if r.below(8) == 0:
             again = Ledger(write)
             again.load(kept[0])

@@ -4,7 +4,7 @@ A request is compact JSON of integers (`{"c":"bolus","i":17592186045440,"nl":500
 against COMMANDS before anything else looks at it. Sentences for these codes live on the host (`thecal_host/texts.py`).
 """
 
-from thecal.core.codec import U8, U32
+from thecal.core.codec import U32
 from thecal.core.compat import const
 
 TYPE_CHECKING = False
@@ -119,6 +119,3 @@ def digest(request: "dict[str, Any]") -> int:
 def id_counter(command_id: int) -> int:
     """The counter part of an id; the rest is the host's random nonce that keeps two hosts apart."""
     return command_id >> ID_RANDOM_BITS
-
-
-RESULT_MAX = U8

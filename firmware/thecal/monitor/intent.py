@@ -35,18 +35,6 @@ def read_intent(data: "bytes | None") -> "tuple[int, int, bool, int] | None":
     return little(data, 22, 6), little(data, 28, 6), promised, little(data, 48, 6)
 
 
-def read_windows(data: bytes) -> "tuple[int, int, int]":
-    """Steps in the 1 h, 4 h and 24 h rings of a ledger that `read_intent` accepted."""
-    sums = [0, 0, 0]
-    at = 60
-    counts = (13, 17, 25)
-    for ring in range(3):
-        for _bucket in range(counts[ring]):
-            sums[ring] += little(data, at, 3)
-            at += 3
-    return sums[0], sums[1], sums[2]
-
-
 def read_history(data: bytes) -> "dict[int, int]":
     """5-min slot (of board time) -> steps, from the three rings of a ledger that `read_intent` accepted. Each ring
     says what the finer ones do not hold; that is placed in the last slot where it can lie, so that it counts as

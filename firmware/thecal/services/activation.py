@@ -130,6 +130,11 @@ class Activation:
     def _switch(self, now_ms: int, fields: "dict[str, Any]", version: int, request: "Request") -> None:
         """The commit point of an activation: the ledger names the new program, with the answer in the same write."""
         pump = self._pump
+        if not pump.allows(states.E_ACTIVATE):  # a fault came between the writes: the old program stays
+            self._pending = []
+            code, reason, value, limit = refuse_state(pump)
+            self.finished = (code, reason, value, limit, 0)
+            return
         old_crc = pump.ledger.program_crc
         pump.ledger.program_crc = request["crc"]
         pump.ledger.remember(Answer(request["i"], m.digest(request), m.OK, m.NONE, version, 0))
