@@ -13,6 +13,7 @@ from thecal_host.link.transport import Transport
 AT_REPL = "The board on {url} is at the MicroPython prompt: no Thecal firmware is running; run `thecal flash`."
 RAW_PROMPT = b"raw REPL"
 PROMPT = b">>> "
+ECHO = b'{"c":"hello"}'
 
 
 def check_prompt(transport: Transport, noise: bytes) -> None:
@@ -40,6 +41,8 @@ def silence(url: str, noise: bytes) -> LinkError:
             f"The board on {url} speaks frame version {version}, this program speaks {frames.VERSION}: its firmware is {age}. "
             + ("Update this program." if version > frames.VERSION else "Run `thecal flash` to update it.")
         )
+    if ECHO in noise:  # a line editor echoes what is typed; on a slow machine its prompt may have gone by unseen
+        return AtRepl(AT_REPL.format(url=url))
     shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in noise[:40])
     return WrongDevice(
         f"Something on {url} sends data, but it is not the Thecal protocol (it began: {shown!r}). "
