@@ -19,25 +19,35 @@ def build(config: "dict[str, Any]", board: "Board | None" = None) -> "tuple[Pump
     """Stage 1: the drivers the board file names. Stage 2: one pump, its services, its second channel. Nothing moves yet."""
     from thecal.drivers import open_board
     from thecal.monitor.watch import Monitor
+    from thecal.services.boluses import Boluses
     from thecal.services.commands import Commands
     from thecal.services.delivery import Delivery
+    from thecal.services.inputs import Inputs
     from thecal.services.link import Link
     from thecal.services.pump import Pump
+    from thecal.services.rates import Rates
     from thecal.services.sensing import Sensing
+    from thecal.services.setup import Setup
     from thecal.services.supervisor import Supervisor
 
     board = board or open_board(config)
     board.enable.set(False)
     pump = Pump(board)
     Delivery(pump)
-    pump.monitor = Monitor(pump.store.read, board.counter, board.enable.cut, pump.store.replace)
-    commands = Commands(pump)
+    Rates(pump)
+    Setup(pump)
+    pump.monitor = Monitor(pump.store.read, board.counter, board.enable.cut, pump.store.replace, pump.wall_ms)
+    boluses = Boluses(pump)
+    Inputs(pump, boluses)
+    commands = Commands(pump, boluses)
     link = Link(pump, commands)
     # name, service, lateness it may have in ms; polled in this order
     services = (
         ("link", link, 5000),
+        ("inputs", pump.inputs, 3000),
         ("delivery", pump.delivery, 3000),
         ("monitor", pump.monitor, 4000),
+        ("rates", pump.rates, 5000),
         ("activation", commands.activation, 5000),
         ("journal", pump.journal, 10000),
         ("sensing", Sensing(pump), 10000),

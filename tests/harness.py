@@ -1,10 +1,12 @@
 """One pump in this process: the real firmware over the virtual chip and a littlefs image in memory, spoken to in real frames.
 
-`Bench.boot()` runs main.py's start-up; `advance` moves virtual time; `ask` sends a request frame and returns the decoded answer.
+`Bench.boot()` runs main.py's start-up; `advance` moves virtual time; `ask` sends a request frame and returns the decoded answer;
+`press`, `estop` and `set_clock` are the hands of a patient and a host.
 """
 
 import json
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import main as firmware_main
@@ -12,7 +14,8 @@ import thecal.drivers
 from thecal.core import frames, messages
 from thecal.core.codec import crc32
 from thecal.core.events import Record, unpack_record
-from thecal.core.prescription import chunk_for, pack, program_crc
+from thecal.core.prescription import chunk_for, pack, program_crc, with_defaults
+from thecal.core.schedule import pack_day
 from thecal_host import monitor_limits, paths
 from thecal_host.virtual.image import Image
 from thecal_twin import chip, clock
@@ -48,14 +51,50 @@ def program(**changes: Any) -> dict[str, Any]:
     }
     fields.update(changes)
     fields.setdefault("chunk_nl", chunk_for(fields["rate_nl_per_day"], fields["step_pl_per_million"]))
-    return fields
+    return dict(with_defaults(fields))
+
+
+MONDAY_MS = 1_767_571_200_000  # 2026-01-05 00:00 UTC
+NIGHT_AND_DAY = ((0, 480_000), (8 * 60, 960_000), (22 * 60, 240_000))
+
+
+def flex_program(
+    days: Sequence[Sequence[tuple[int, int]]] = (NIGHT_AND_DAY,), week: Sequence[int] = (1,) * 7, **changes: Any
+) -> dict[str, Any]:
+    """A flex program with everything on offer; `days` are patterns of (minute, nL/day) from day_1 on, `week` their numbers."""
+    fields: dict[str, Any] = {
+        "mode": 2,
+        "week": bytes(week),
+        "rate_nl_per_day": 240_000,
+        "limit_1h_nl": 150_000,
+        "limit_4h_nl": 300_000,
+        "limit_24h_nl": 1_200_000,
+        "min_rate_nl_per_day": 24_000,
+        "patient_bolus_nl": 20_000,
+        "patient_bolus_ms": 300_000,
+        "bolus_lockout_ms": 1_800_000,
+        "boluses_per_24h": 12,
+        "max_temp_ms": 86_400_000,
+        "chunk_nl": 1_600,
+    }
+    for number, steps in enumerate(days, 1):
+        fields[f"day_{number}"] = pack_day(steps)
+    return program(**{**fields, **changes})
 
 
 class Bench:
-    """A board with its flash; `world` lives from boot to boot through `dump`."""
+    """A board with its flash; `world` lives from boot to boot through `dump`. `chip_keys` are kept from boot to boot
+    (`ticks0`: what the chip's microsecond timer starts from)."""
 
-    def __init__(self, image: Image | None = None, config: dict[str, Any] | None = None, born: bool = True) -> None:
+    def __init__(
+        self,
+        image: Image | None = None,
+        config: dict[str, Any] | None = None,
+        born: bool = True,
+        chip_keys: dict[str, Any] | None = None,
+    ) -> None:
         self.config = config or board_config()
+        self.chip_keys = chip_keys or {}
         self.image = image or Image()
         self.state: dict[str, Any] = {}
         self.cause = chip.CAUSE_POWER
@@ -72,7 +111,7 @@ class Bench:
     # --- power -------------------------------------------------------------------------------------------------------------
     def boot(self, cause: int = chip.CAUSE_POWER) -> None:
         """Power on (or reset): self-test, recovery, ready."""
-        boot = dict(self.state)
+        boot = {**self.state, **self.chip_keys}
         boot["cause"] = cause
         self.world = chip.make_world(self.config, seed=1, fs=self.image.fs, boot=boot)
         self.world.flash = self.image.flash
@@ -112,8 +151,29 @@ class Bench:
         while self.world.now < end:
             due_us = self.pump.clock_ms(self.turn()) * 1000
             if due_us > self.world.now:
-                self.world.go(min(due_us, end))
+                self.world.run(min(due_us, end))  # a change of an input wakes the loop, as it does on a chip
+                self.world.wake = False
         self.settle()
+
+    # --- hands ---------------------------------------------------------------------------------------------------------------
+    def press(self, ms: int = 500) -> None:
+        """Press the bolus button for `ms` and let that time, and a moment more, pass."""
+        self.world.inputs.press("button", ms)
+        self.advance(ms + 100)
+
+    def estop(self, on: bool) -> None:
+        """Press or release the emergency stop; the loop sees it before any time passes."""
+        self.world.inputs.press("estop", 1 if on else 0)
+        self.settle()
+
+    def set_clock(self, unix_ms: int) -> dict[str, Any]:
+        """Tell the board that it is `unix_ms` now; fails unless the board takes it."""
+        answer = self.command("clock", u=unix_ms)
+        assert answer["r"] == 0, answer
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        return self.ask(c="status")
 
     # --- link --------------------------------------------------------------------------------------------------------------
     def send(self, payload: bytes, kind: int = frames.REQUEST) -> list[frames.Frame]:
@@ -130,7 +190,9 @@ class Bench:
         return self.ask(c="hello")["next"] << messages.ID_RANDOM_BITS | 7
 
     def command(self, name: str, **fields: Any) -> dict[str, Any]:
-        """A command with a fresh id."""
+        """A command with a fresh id; a hold without `ms` has no end."""
+        if name == "hold":
+            fields.setdefault("ms", 0)
         return self.ask(c=name, i=fields.pop("i", None) or self.next_id(), **fields)
 
     def stage(self, kind: int, blob: bytes) -> None:
@@ -169,6 +231,10 @@ class Bench:
                 records.append(record)
 
     # --- truth -------------------------------------------------------------------------------------------------------------
+    def of(self, code: int) -> list[Record]:
+        """All durable records of one code."""
+        return [record for record in self.log() if record.code == code]
+
     def edges(self) -> int:
-        """Steps the motor really made, over all boots."""
+        """Steps the motor really made, over all boots; a step back takes one away."""
         return self.world.truth()["edges"]

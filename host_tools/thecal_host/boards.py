@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thecal.core.prescription import DAY_S, PL_PER_MILLION_IN_NL, STEP_PL_MAX, STEP_PL_MIN
+from thecal.core.prescription import DAY_S, PL_PER_MILLION_IN_NL
+from thecal.core.program_table import STEP_PL_MAX, STEP_PL_MIN
 from thecal_host import flash_life
 from thecal_host.paths import boards_dir
 from thecal_host.toml_file import TomlFileError, read_toml
@@ -33,12 +34,17 @@ SCHEMA: dict[str, dict[str, tuple[Any, ...]]] = {
         "led": _PIN,
         "battery": _PIN,
         "pressure": _PIN,
+        "button": _PIN,
+        "estop": _PIN,
+        "home": _PIN,
     },
     "mechanics": {
         "step_pl_per_million": ("int", STEP_PL_MIN, STEP_PL_MAX),
         "microsteps_per_full_step": ("int", 1, 256),
         "reservoir_nl": ("int", 1_000, 1_000_000_000),
         "max_steps_per_s": ("int", 1, 50_000),
+        "stroke_steps": ("int", 0, 16_777_215),
+        "dir_invert": ("bool",),
     },
     "sensors": {
         "battery": ("bool",),
@@ -48,6 +54,7 @@ SCHEMA: dict[str, dict[str, tuple[Any, ...]]] = {
     "limits": {
         "max_rate_nl_per_day": ("int", 1_000, 200_000_000),
         "max_bolus_nl": ("int", 0, 50_000_000),
+        "max_setup_nl": ("int", 0, 50_000_000),
         "watchdog_ms": ("int", 5_000, 8_388),
         "flash_cycles": ("int", 1_000, 10_000_000),
         "flash_blocks": ("int", 8, 65_536),
@@ -56,16 +63,27 @@ SCHEMA: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "pins": {"en_active_low": True},
+    "mechanics": {"stroke_steps": 0, "dir_invert": False},
     "sensors": {"battery": False, "pressure": False, "temperature": False},
-    "limits": {"watchdog_ms": 8_000, "flash_cycles": flash_life.CYCLES, "flash_blocks": flash_life.BLOCKS},
+    "limits": {
+        "max_setup_nl": 500_000,
+        "watchdog_ms": 8_000,
+        "flash_cycles": flash_life.CYCLES,
+        "flash_blocks": flash_life.BLOCKS,
+    },
 }
 OPTIONAL = {
-    "pins": ("maintenance", "led", "battery", "pressure"),
+    "pins": ("maintenance", "led", "battery", "pressure", "button", "estop", "home"),
     "limits": ("battery_low_mv",),
 }
 HINTS = {
     "watchdog_ms": "one durable write may take 2.8 s on worn flash, and the chip's watchdog ends at 8388 ms",
     "step_pl_per_million": "the volume of 1,000,000 microsteps in pL",
+    "stroke_steps": "microsteps from the home switch to the end of the travel; 0: not known",
+    "max_setup_nl": "the most that set-up motions (jog, prime, purge) may move together",
+    "button": "the GPIO of a switch to ground; leave it out when there is none",
+    "estop": "the GPIO of a contact to ground that opens when pressed; leave it out when there is none",
+    "home": "the GPIO of a switch to ground; leave it out when there is none",
 }
 
 
@@ -195,5 +213,16 @@ def _together(full: dict[str, dict[str, Any]]) -> list[str]:
         problems.append(
             f"limits.max_bolus_nl is {limits['max_bolus_nl']}, more than the whole reservoir "
             f"({mechanics['reservoir_nl']} nL); lower it."
+        )
+    if limits["max_setup_nl"] > mechanics["reservoir_nl"]:
+        problems.append(
+            f"limits.max_setup_nl is {limits['max_setup_nl']}, more than the whole reservoir "
+            f"({mechanics['reservoir_nl']} nL); lower it."
+        )
+    reach_nl = mechanics["stroke_steps"] * mechanics["step_pl_per_million"] // PL_PER_MILLION_IN_NL
+    if mechanics["stroke_steps"] and reach_nl < mechanics["reservoir_nl"]:
+        problems.append(
+            f"mechanics.stroke_steps is {mechanics['stroke_steps']}: that stroke moves {reach_nl} nL, less than the reservoir "
+            f"({mechanics['reservoir_nl']} nL); correct the one that is wrong, or take stroke_steps out when it is not known."
         )
     return problems

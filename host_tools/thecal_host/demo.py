@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from thecal_host import boards, paths, plotting, scenario
-from thecal_host.demo_verdict import Row, judge
+from thecal_host.demo_acts import Row
+from thecal_host.demo_verdict import judge
 from thecal_host.flashing.run import Flashed, flash
 from thecal_host.link.client import Client
 from thecal_host.logs import export, pull, series
 from thecal_host.logs.errors import StorageError, os_sentence
 from thecal_host.logs.store import Store
+from thecal_host.reference_day import EXAMPLE
 from thecal_host.scenario import Played
 from thecal_host.virtual import launch
 from thecal_host.virtual.registry import RunningBoard
 
-EXAMPLE = "morphine_continuous.toml"
 NAME = "demo"
 RECORDS, CURVES, PICTURE = "log.csv", "curves.csv", "delivery"
 
@@ -119,7 +120,7 @@ def _write(demo: Demo, out: Path, board: str, raws: list[bytes], step_pl: int, t
 
 def as_data(demo: Demo) -> dict[str, Any]:
     """For --json."""
-    truth = demo.played.truth
+    truth, before = demo.played.truth, demo.played.truth_before
     low, high = demo.series.delivered_nl
     return {
         "ok": demo.passed,
@@ -129,8 +130,8 @@ def as_data(demo: Demo) -> dict[str, Any]:
         "checks": [{"what": row.what, "passed": row.passed, "seen": row.seen} for row in demo.rows],
         "programmed_nl": demo.series.programmed_nl,
         "delivered_nl": [low, high],
-        "true_nl": truth["delivered_nl"],
-        "true_steps": truth["edges"],
+        "true_nl": truth["delivered_nl"] - before["delivered_nl"],
+        "true_steps": truth["edges"] - before["edges"],
         "files": [str(path) for path in demo.files],
         "seconds": round(demo.seconds, 2),
     }

@@ -4,39 +4,37 @@ Invariant: a row passes only by a comparison that can fail; figures that are onl
 steps and nL.
 """
 
-from dataclasses import dataclass
-
-from thecal.core import events, messages, states, units
+from thecal.core import events, states, units
 from thecal.core.events import unpack_record
-from thecal_host import flash_life, texts
+from thecal_host import day_orders, demo_acts, flash_life, texts
+from thecal_host.demo_acts import Row, clock
 from thecal_host.flashing import offline
 from thecal_host.flashing.run import Flashed
 from thecal_host.logs.series import Series
-from thecal_host.scenario import DAY_MS, Cut, Played
+from thecal_host.plan import LEASE_STEPS_MAX
+from thecal_host.reference_day import DAY_MS
+from thecal_host.scenario import Cut, Played
 
 WALL_S = 60
 NL_PER_PL_MILLION = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: `passed` True, False, or None for a figure that is only told."""
-
-    what: str
-    passed: "bool | None"
-    seen: str
 
 
 def judge(flashed: Flashed, played: Played, curve: Series, raws: list[bytes], seconds: float) -> list[Row]:
     """All rows, in the order in which they are shown."""
     return [
         _installed(flashed),
+        demo_acts.motions(played, raws),
         _programmed(played, curve),
         _delivered(played, curve),
         _edges(played),
         _plant(played),
-        *_boluses(played),
+        demo_acts.rates(played),
+        *demo_acts.boluses(played),
+        demo_acts.button(played, raws),
+        demo_acts.held(played),
         *[_cut(cut, played) for cut in played.cuts],
+        demo_acts.clock_lost(played),
+        demo_acts.emergency_stop(played),
         _log(raws, played, curve),
         _self_checks(played),
         _writes(played),
@@ -72,12 +70,8 @@ def _true(played: Played) -> tuple[int, int]:
 
 
 def ordered_nl(played: Played) -> int:
-    """What the day's orders come to, worked out here from the scenario alone: basal while power was on, plus granted boluses.
-    nL, rounded down."""
-    rate = int(played.prescription.fields["rate_nl_per_day"])
-    off_ms = sum(cut.off_ms for cut in played.cuts)
-    granted = sum(action.values["nl"] for action, answer in played.answers if action.what == "bolus" and answer.ok)
-    return rate * (DAY_MS - off_ms) // DAY_MS + granted
+    """What the day's orders come to (day_orders.py): basal as it should have been, plus granted boluses. nL, rounded down."""
+    return int(day_orders.basal_nl(played) + day_orders.bolus_nl(played))
 
 
 def _programmed(played: Played, curve: Series) -> Row:
@@ -85,12 +79,13 @@ def _programmed(played: Played, curve: Series) -> Row:
     (the time between the last durable write and the cut, and since the last record)."""
     ordered = ordered_nl(played)
     off = curve.programmed_nl - ordered
-    unknown_ms = sum(cut.before.t_ms - cut.after.t_ms for cut in played.cuts) + 1000
+    fastest = int(max(piece.nl_per_day for piece in day_orders.pieces(played)))
+    unknown_ms = sum(cut.before.t_ms - cut.after.t_ms for cut in played.cuts) + 1000 * (1 + len(played.estops))
     last_ms = played.status.t_ms - curve.end_ms if played.status else 0
-    allowed = int(played.prescription.fields["rate_nl_per_day"]) * (unknown_ms + last_ms) // DAY_MS + 1
+    allowed = fastest * (unknown_ms + last_ms) // DAY_MS + 1
     return Row(
         "Programmed volume",
-        -allowed <= off <= 1,
+        -allowed <= off <= 1 + len(played.cuts),
         f"{_volume(curve.programmed_nl)} from the log; {_volume(ordered)} ordered while power was on",
     )
 
@@ -101,7 +96,8 @@ def _delivered(played: Played, curve: Series) -> Row:
     _steps, true_pl = _true(played)
     inside = status.min_nl * 1000 <= true_pl <= status.max_nl * 1000
     chunk = int(played.prescription.fields["chunk_nl"])
-    narrow = status.max_nl - status.min_nl <= (1 + len(played.cuts)) * (chunk + _step_pl(played) // NL_PER_PL_MILLION + 1)
+    stops = 1 + len(played.cuts) + len(played.estops)
+    narrow = status.max_nl - status.min_nl <= stops * (chunk + _step_pl(played) // NL_PER_PL_MILLION + 1)
     close = abs(true_pl - ordered_nl(played) * 1000) <= (chunk + 2 * _step_pl(played) // NL_PER_PL_MILLION) * 1000
     text = (
         f"[{_volume(status.min_nl)}, {_volume(status.max_nl)}], {_volume(status.max_nl - status.min_nl)} wide, the truth inside"
@@ -118,8 +114,9 @@ def _edges(played: Played) -> Row:
     counted = sum(cut.before.edges for cut in played.cuts) + status.edges
     permitted = sum(cut.before.permitted_steps - cut.batch_left for cut in played.cuts) + status.permitted_steps
     permitted -= int(played.truth["batch_left"])
-    true_steps, _pl = _true(played)
-    passed = counted == true_steps == permitted
+    true_steps = int(played.truth["edges_total"]) - int(played.truth_zero["edges_total"])
+    spare = LEASE_STEPS_MAX * len(played.estops)  # an emergency stop cuts a lease short
+    passed = counted == true_steps and 0 <= permitted - true_steps <= spare
     return Row(
         "Edges counted by the board",
         passed,
@@ -138,28 +135,10 @@ def _plant(played: Played) -> Row:
     )
 
 
-def _boluses(played: Played) -> list[Row]:
-    rows = []
-    concentration = int(played.prescription.fields["concentration_ng_per_ml"])
-    for action, answer in played.answers:
-        if action.what != "bolus":
-            continue
-        clock = _clock(action.at_ms)
-        asked = f"{units.mass_text(action.values['nl'], concentration)} ({_volume(action.values['nl'])}) at {clock}"
-        expect_refusal = bool(rows)
-        if answer.ok:
-            rows.append(Row("Bolus granted", not expect_refusal, f"{asked} over {texts.duration(action.values['ms'])}"))
-        else:
-            why = texts.outcome(answer.result, answer.reason, answer.value, answer.limit)
-            passed = expect_refusal and answer.reason == messages.LOCKOUT
-            rows.append(Row("Second bolus refused", passed, f"{asked}: {why}"))
-    return rows
-
-
 def _cut(cut: Cut, played: Played) -> Row:
     step_pl = _step_pl(played)
     uncertain = ((cut.after.max_nl - cut.after.min_nl) * NL_PER_PL_MILLION + step_pl // 2) // step_pl
-    before_nl = cut.true_edges * step_pl // NL_PER_PL_MILLION
+    before_nl = (cut.true_edges - int(played.truth_before["edges"])) * step_pl // NL_PER_PL_MILLION
     passed = (
         cut.batch_left > 0
         and cut.after.min_nl <= before_nl + 1
@@ -167,7 +146,7 @@ def _cut(cut: Cut, played: Played) -> Row:
         and cut.after.state == states.INFUSING
     )
     text = (
-        f"at {_clock(cut.at_ms)}, in motion, {texts.duration(cut.off_ms)} off: {uncertain} steps uncertain "
+        f"at {clock(cut.at_ms)}, in motion, {texts.duration(cut.off_ms)} off: {uncertain} steps uncertain "
         f"({_volume(cut.after.max_nl - cut.after.min_nl)}), basal "
         f"{'resumed' if cut.after.state == states.INFUSING else 'NOT resumed'}"
     )
@@ -205,8 +184,3 @@ def _flash(played: Played) -> Row:
     life = f"{tenths // 10}.{tenths % 10} years at {erases} erases a day"
     text = f"{life} (margin {flash_life.MARGIN}; target {flash_life.TARGET_YEARS} years)"
     return Row("Flash life", tenths >= flash_life.TARGET_YEARS * 10, text)
-
-
-def _clock(ms: int) -> str:
-    seconds = ms // 1000
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}" + (f":{seconds % 60:02d}" if seconds % 60 else "")

@@ -52,6 +52,12 @@ def examples_dir() -> Path:
     return _existing(parent / "examples", "The examples")
 
 
+def drug_library_file() -> Path:
+    """Return the shipped drug library; its hash lies beside it as `drug_library.sha256`. Raises DataMissing."""
+    parent = _DATA if installed() else _HERE.parent
+    return _existing(parent, "The data of Thecal") / "drug_library.toml"
+
+
 def rom_dir() -> Path:
     """Return the folder mounted as /rom in the virtual board: the parent of `thecal_twin`. Raises DataMissing."""
     return _existing(_HERE / "twin" / "rom", "The plant of the virtual board")

@@ -1,7 +1,7 @@
-"""What the pump will do with a program: the figures and the next hours, before anything is uploaded.
+"""The plan of a program: what it gives, in which steps, how long reservoir and flash last, and the hours to come.
 
-Invariant: the curve comes from the very accumulator the board runs (thecal.core.accumulator), not from a second formula; all
-figures are whole numbers with their unit in the name, and texts are made from them only at the end.
+Invariant: delivery, refusals, writes and boluses come from a play with the board's own core (forecast.py), not from a second
+formula; all figures are whole numbers with their unit in the name, and texts are made from them elsewhere (plan_texts.py).
 """
 
 from dataclasses import asdict, dataclass
@@ -9,18 +9,20 @@ from typing import Any
 
 from thecal.core import units
 from thecal.core.accumulator import Accumulator
+from thecal.core.basal import Basal
+from thecal.core.permit import LEASE_MAX_STEPS
 from thecal.core.prescription import DAY_S, PL_PER_MILLION_IN_NL
-from thecal_host.flash_life import BLOCKS, CYCLES, TARGET_YEARS, FlashLife, therapy_wear
+from thecal.core.schedule import EPOCH_MS, OFFSET_BIAS_MIN, Schedule
+from thecal_host.flash_life import BLOCKS, CYCLES, FlashLife, therapy_wear
+from thecal_host.forecast import DAY_MS, HOUR_MS, Forecast, ForecastError, make_forecast, play
+from thecal_host.player import Player, Start
+from thecal_host.program_week import Fields, daily_nl
 
-HOURS_MAX = 24 * 14
 POINT_MS = 900_000
-HOUR_MS = 3_600_000
-LEASE_STEPS_MAX = 256  # firmware/thecal/drivers/motor.py; a lease is at most 1 s of motion besides
+LEASE_STEPS_MAX = LEASE_MAX_STEPS
 ACCURACY_PER_MILLE = 145  # implanted pumps declare +-14.5 %; a pump that delivers so much more is empty so much sooner
-
-
-class PlanError(ValueError):
-    """A plan that cannot be made; the text is a sentence."""
+STEPS_PER_S = 1000  # of a motor nobody named: no bolus a program allows needs more
+PlanError = ForecastError
 
 
 @dataclass(frozen=True)
@@ -34,136 +36,160 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Refill:
+    """Days until the reservoir alarm, in tenths, rounded down; `fast` at +14.5 %. None where nothing is given."""
+
+    nl_per_day: int
+    tenths: "int | None"
+    tenths_fast: "int | None"
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The figures of one program. Days are in tenths, rounded down; `None` where there is nothing to count."""
+    """The figures of one program. "Lowest" and "highest" rates are those above 0 that the schedule (or the safe rate) has."""
 
     name: str
     drug: str
     concentration_ng_per_ml: int
+    flex: bool
     rate_nl_per_day: int
+    lowest_nl_per_day: int
+    highest_nl_per_day: int
+    mean_nl_per_day: int
+    daily_nl: "list[int]"
     dose_ng_per_day: int
     steps_per_day: int
     step_pl: int
     step_pg: int
-    ms_per_step: int
+    ms_per_step_lowest: int
+    ms_per_step_highest: int
     chunk_nl: int
     chunk_steps: int
     chunk_s: int
     lease_steps: int
     chunks_per_day: int
+    boluses_per_day: int
+    bolus_nl_per_day: int
     flash: FlashLife
-    refill_days_tenths: int
-    refill_days_tenths_fast: int
-    refill_days_tenths_boluses: int
-    refill_days_tenths_boluses_fast: int
+    usable_nl: int
+    refill: Refill
+    refill_boluses: Refill
+    stability_days: "int | None"
     hours: int
-    points: list[Point]
-
-    def rows(self) -> list[tuple[str, str]]:
-        """The table of `thecal plan`: (what, figure)."""
-        volume = units.format_volume
-        every = f"{self.ms_per_step // 1000}.{self.ms_per_step % 1000 // 100} s"
-        mass = (
-            f"{units.decimal(self.step_pg // 1000, 3)} mcg"
-            if self.step_pg >= 1_000_000
-            else f"{units.decimal(self.step_pg, 3)} ng"
-        )
-        quantum = f"{units.decimal(self.step_pl, 3)} nL = {mass} of {self.drug}"
-        refill = _days(self.refill_days_tenths), _days(self.refill_days_tenths_fast)
-        with_boluses = _days(self.refill_days_tenths_boluses), _days(self.refill_days_tenths_boluses_fast)
-        last = self.points[-1]
-        wear = f"{self.flash.ledger_writes_per_day} ledger writes and {self.flash.log_flushes_per_day} log flushes a day"
-        flash = f"{self.flash.years_text} ({wear})"
-        if not self.flash.long_enough:
-            flash += f": SHORTER than the {TARGET_YEARS} years aimed at"
-        return [
-            ("Program", self.name or "(no name)"),
-            ("Drug", f"{self.drug} {units.format_concentration(self.concentration_ng_per_ml)}"),
-            ("Basal", f"{volume(self.rate_nl_per_day)}/day = {units.format_mass(self.dose_ng_per_day)}/day"),
-            ("Microsteps", f"{self.steps_per_day} a day, one every {every}"),
-            ("Quantum (one microstep)", quantum),
-            (
-                "Chunk (made durable at once)",
-                f"{volume(self.chunk_nl)}, {self.chunk_steps} steps, every {units.format_ms(self.chunk_s * 1000)}",
-            ),
-            (
-                "Lease (longest in hardware)",
-                f"1 s of motion: {self.lease_steps} step{'s' * (self.lease_steps != 1)} at this rate",
-            ),
-            ("Durable writes", f"{self.flash.ledger_writes_per_day} a day with all allotted boluses"),
-            ("Flash life", flash),
-            ("Days to refill, basal alone", f"{refill[0]} nominal, {refill[1]} at +14.5 %"),
-            ("Days to refill, all boluses used", f"{with_boluses[0]} nominal, {with_boluses[1]} at +14.5 %"),
-            (
-                f"After {self.hours} h",
-                f"{last.steps} steps, {volume(last.delivered_pl // 1000)} (programmed {volume(last.programmed_pl // 1000)})",
-            ),
-        ]
+    points: "list[Point]"
+    forecast: Forecast
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for --json."""
+        """Everything, for --json. Volumes in nL, times in ms after the beginning."""
         return asdict(self)
 
 
-def _days(tenths: int) -> str:
-    return f"{tenths // 10}.{tenths % 10}"
+def empty_start(unix_ms: "int | None", max_steps_per_s: int = STEPS_PER_S) -> Start:
+    """A board that has delivered nothing yet."""
+    return Start(None, 0, unix_ms, max_steps_per_s, "an empty ledger: nothing delivered before")
 
 
-def _refill_tenths(usable_nl: int, nl_per_day: int, extra_per_mille: int) -> int:
-    return usable_nl * 10 * 1000 // (nl_per_day * (1000 + extra_per_mille))
+def midnight_of(fields: Fields, day: int) -> int:
+    """Unix ms of the first local midnight of weekday `day` (0 Monday) that a board accepts as its time (2020 on)."""
+    monday = 1_577_836_800_000 + (-(1_577_836_800_000 + EPOCH_MS) % (7 * DAY_MS))
+    return monday + day * DAY_MS - (fields["utc_offset_biased_min"] - OFFSET_BIAS_MIN) * 60_000
 
 
-def curve(rate_nl_per_day: int, step_pl_per_million: int, hours: int) -> list[Point]:
-    """The next `hours` hours of basal in points 15 min apart, from the accumulator the board runs."""
+def curve(basal: Basal, begin_ms: int, step_pl_per_million: int, hours: int) -> list[Point]:
+    """The next `hours` hours of basal from board time `begin_ms` on, in points 15 min apart, from the board's accumulator."""
     accumulator = Accumulator(step_pl_per_million)
-    accumulator.set_rate(rate_nl_per_day)
     points = [Point(0, 0, 0, 0)]
-    steps = 0
-    for t_ms in range(POINT_MS, hours * HOUR_MS + 1, POINT_MS):
-        steps += accumulator.advance(POINT_MS)
-        delivered_pl = steps * step_pl_per_million // 1_000_000
-        points.append(Point(t_ms, steps, delivered_pl, rate_nl_per_day * 1000 * t_ms // units.DAY_MS))
+    steps = programmed = since = 0
+    while since < hours * HOUR_MS:
+        now = begin_ms + since
+        span = min(basal.next_change_ms(now) - now, POINT_MS - since % POINT_MS)
+        accumulator.set_rate(basal.rate_at(now))
+        steps += accumulator.advance(span)
+        programmed += basal.units(now, now + span)
+        since += span
+        if since % POINT_MS == 0:
+            points.append(Point(since, steps, steps * step_pl_per_million // 1_000_000, programmed * 1000 // DAY_MS))
     return points
 
 
-def make_plan(fields: dict[str, int | str], limits: dict[str, int] | None = None, hours: int = 24) -> Plan:
-    """The plan of a program whose fields passed the validator. `limits` is the [limits] section of the board's config, for its
-    flash. `hours` is 1..336, else PlanError."""
-    if not 1 <= hours <= HOURS_MAX:
-        raise PlanError(f"A plan of {hours} hours is not possible; ask for 1 to {HOURS_MAX}.")
+def rates_of(fields: Fields) -> list[int]:
+    """Every basal rate above 0 the program can have by itself, lowest first: its schedule and its safe rate."""
+    return sorted({rate for rate in (*Schedule(fields).rates, fields["rate_nl_per_day"]) if rate})
+
+
+def _refill(usable_nl: int, week_nl: int, bolus_nl_per_day: int, stability_days: "int | None") -> Refill:
+    """How long `usable_nl` lasts at a week's basal and so much bolus a day."""
+    weekly = week_nl + 7 * bolus_nl_per_day
+
+    def tenths(extra_per_mille: int) -> "int | None":
+        found = usable_nl * 10 * 7 * 1000 // (weekly * (1000 + extra_per_mille)) if weekly else None
+        if stability_days is None:
+            return found
+        return stability_days * 10 if found is None else min(found, stability_days * 10)
+
+    return Refill(weekly // 7, tenths(0), tenths(ACCURACY_PER_MILLE))
+
+
+def make_plan(
+    fields: Fields,
+    limits: "dict[str, int] | None" = None,
+    hours: int = 24,
+    start: "Start | None" = None,
+    stability_days: "int | None" = None,
+) -> Plan:
+    """The plan of a program whose fields passed the validator, from `start` on (default: an empty ledger on the greatest day).
+    `limits` is the [limits] section of the board's config, for its flash. `hours` is 1..336, else PlanError; LedgerError for
+    bytes that are no ledger."""
     limits = limits or {}
-    number = {key: value for key, value in fields.items() if isinstance(value, int)}
-    rate, step = number["rate_nl_per_day"], number["step_pl_per_million"]
-    concentration, chunk = number["concentration_ng_per_ml"], number["chunk_nl"]
-    boluses = number["boluses_per_24h"] if number["max_bolus_nl"] else 0
-    bolus_nl = max(0, min(boluses * number["max_bolus_nl"], number["limit_24h_nl"] - rate))
+    doses = daily_nl(fields)
+    greatest = midnight_of(fields, doses.index(max(doses)))
+    start = start or empty_start(greatest)
+    forecast = make_forecast(fields, start, hours)
+    # a day on which everything is given that the limits allow: from an empty ledger, on the greatest day of the week
+    day, _bands = play(fields, empty_start(greatest, start.max_steps_per_s), 24)
+    rates = rates_of(fields) or [0]
+    step, concentration, chunk = fields["step_pl_per_million"], fields["concentration_ng_per_ml"], fields["chunk_nl"]
     chunk_steps = max(1, chunk * PL_PER_MILLION_IN_NL // step)
-    steps_per_day = rate * PL_PER_MILLION_IN_NL // step
-    lease = min(LEASE_STEPS_MAX, max(1, chunk_steps // 2), -(-rate * PL_PER_MILLION_IN_NL // (step * DAY_S)))
+    lease = min(LEASE_STEPS_MAX, max(1, chunk_steps // 2), max(1, -(-rates[-1] * PL_PER_MILLION_IN_NL // (step * DAY_S))))
     # the next chunk is made durable while the last lease of this one is in flight, so a write takes the intent on by a lease less
     gain_steps = max(1, chunk_steps - lease)
-    chunks = -(-(rate + bolus_nl) * PL_PER_MILLION_IN_NL // (gain_steps * step))
-    usable = number["reservoir_nl"] - number["reservoir_low_nl"]
+    player = Player(fields, start)
+    usable = max(0, player.reservoir_left_nl() - fields["reservoir_low_nl"])
+    week = sum(doses)
     return Plan(
-        name=str(fields["name"]),
-        drug=str(fields["drug"]),
+        name=fields["name"],
+        drug=fields["drug"],
         concentration_ng_per_ml=concentration,
-        rate_nl_per_day=rate,
-        dose_ng_per_day=rate * concentration // units.ML_NL,
-        steps_per_day=steps_per_day,
+        flex=len(fields["week"]) == 7,
+        rate_nl_per_day=fields["rate_nl_per_day"],
+        lowest_nl_per_day=rates[0],
+        highest_nl_per_day=rates[-1],
+        mean_nl_per_day=week // 7,
+        daily_nl=doses,
+        dose_ng_per_day=week * concentration // (7 * units.ML_NL),
+        steps_per_day=week * PL_PER_MILLION_IN_NL // (7 * step),
         step_pl=step // 1_000_000,
         step_pg=step * concentration // (PL_PER_MILLION_IN_NL * 1000),
-        ms_per_step=DAY_S * 1000 * step // (rate * PL_PER_MILLION_IN_NL),
+        ms_per_step_lowest=_ms_per_step(rates[0], step),
+        ms_per_step_highest=_ms_per_step(rates[-1], step),
         chunk_nl=chunk,
         chunk_steps=chunk_steps,
-        chunk_s=DAY_S * gain_steps * step // (rate * PL_PER_MILLION_IN_NL),
+        chunk_s=_ms_per_step(rates[-1], step * gain_steps) // 1000,
         lease_steps=lease,
-        chunks_per_day=chunks,
-        flash=therapy_wear(chunks, boluses, limits.get("flash_blocks", BLOCKS), limits.get("flash_cycles", CYCLES)),
-        refill_days_tenths=_refill_tenths(usable, rate, 0),
-        refill_days_tenths_fast=_refill_tenths(usable, rate, ACCURACY_PER_MILLE),
-        refill_days_tenths_boluses=_refill_tenths(usable, rate + bolus_nl, 0),
-        refill_days_tenths_boluses_fast=_refill_tenths(usable, rate + bolus_nl, ACCURACY_PER_MILLE),
+        chunks_per_day=day.chunks,
+        boluses_per_day=len(day.boluses),
+        bolus_nl_per_day=day.bolus_nl,
+        flash=therapy_wear(day.chunks, len(day.boluses), limits.get("flash_blocks", BLOCKS), limits.get("flash_cycles", CYCLES)),
+        usable_nl=usable,
+        refill=_refill(usable, week, 0, stability_days),
+        refill_boluses=_refill(usable, week, day.bolus_nl, stability_days),
+        stability_days=stability_days,
         hours=hours,
-        points=curve(rate, step, hours),
+        points=curve(player.basal, player.began_ms, step, hours),
+        forecast=forecast,
     )
+
+
+def _ms_per_step(rate_nl_per_day: int, step_pl_per_million: int) -> int:
+    """Time between two steps of `step_pl_per_million`; 0 where nothing is given."""
+    return DAY_S * 1000 * step_pl_per_million // (rate_nl_per_day * PL_PER_MILLION_IN_NL) if rate_nl_per_day else 0

@@ -40,6 +40,11 @@ def check_format(path: Path) -> str:
     return ending
 
 
+def matplotlib_figure() -> Any:
+    """The class of a picture, drawn without a screen. PlotUnavailable when matplotlib is not installed."""
+    return _matplotlib()
+
+
 def _matplotlib() -> Any:
     try:
         import matplotlib
@@ -87,7 +92,7 @@ def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> byte
             off.xaxis.set_major_locator(
                 MaxNLocator(nbins=12, steps=[1, 2, 3, 6, 10], integer=series.end_ms - begin_ms > 8 * HOUR_MS)
             )
-        volume.legend(loc="lower right", frameon=False)
+        volume.legend(loc="lower right", framealpha=0.9, edgecolor="none")
         figure.supxlabel(FOOTER, fontsize=8, color=GREY)
         out = io.BytesIO()
         # no date inside, so that one series gives one file
@@ -101,17 +106,22 @@ def draw(series: Series, kind: str, title: str = "", newest_ms: int = 0) -> byte
 
 
 def _draw_rate(axes: Any, series: Series, x: Any) -> None:
-    """The programmed rate; where a bolus is many times basal the axis is logarithmic, so that basal stays visible."""
-    from matplotlib.ticker import ScalarFormatter
+    """The programmed rate; where a bolus is many times basal the axis is logarithmic, so that basal and its steps stay
+    visible."""
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     times = [x(point.t_ms) for point in series.programmed]
     rates = [point.rate_nl_per_day / 1e6 for point in series.programmed]
     axes.step(times, rates, where="post", color=BLUE, linewidth=1.2)
     axes.set_ylabel("programmed\nrate (mL/day)")
     lowest = min((rate for rate in rates if rate > 0), default=0.0)
-    if lowest and max(rates) > 30 * lowest:
-        axes.set_yscale("symlog", linthresh=lowest, linscale=1)
+    steps = {rate for rate in rates if 0 < rate <= 4 * lowest}  # of the schedule; what is far above them are boluses
+    if lowest and max(rates) > (6 if len(steps) > 1 else 30) * lowest:
+        axes.set_yscale("symlog", linthresh=lowest / 2, linscale=0.5)
+        apart = [max(steps)] if max(steps) > 1.6 * lowest else []  # labels that would touch are left out
+        axes.set_yticks([0, lowest, *apart, max(rates)])
         axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, max(rates) * 1.6)
     else:
         axes.set_ylim(0, max([*rates, 1e-6]) * 1.2)

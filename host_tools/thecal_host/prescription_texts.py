@@ -1,14 +1,18 @@
-"""Sentences for the problems of `thecal.core.prescription`. Invariant: every code has one, and each names key, value, limit and
-what to do.
+"""Words for the fields of a program: where each stands in a prescription file, and its value with its unit.
 
-Amounts are shown as people wrote them where they did (the host knows the text), else in units, never as bare numbers.
+Invariant: every field of core/program_table.py has a place and a text, nothing is shown as a bare number that has a unit, and
+`shown` makes any value at all, however long, deep or strange, one short printable line.
 """
 
+import reprlib
 from dataclasses import dataclass
+from typing import Any
 
-from thecal.core import prescription as rx
+from thecal.core import program_table as table
 from thecal.core import units
-from thecal.core.messages import NOT_THIS_BOARD
+from thecal.core.schedule import DAY_KEYS, OFFSET_BIAS_MIN, day_steps
+from thecal_host.prescription_hints import limit_and_hint
+from thecal_host.unit_texts import one_line
 
 # field key -> where it stands in a prescription file
 TOML_KEYS = {
@@ -29,19 +33,42 @@ TOML_KEYS = {
     "basal_resumes": "power_loss.basal_resumes",
     "step_pl_per_million": "step volume",
     "name": "prescription.name",
+    "min_rate_nl_per_day": "minimum.dose",
+    "patient_bolus_nl": "patient_bolus.dose",
+    "patient_bolus_ms": "patient_bolus.duration",
+    "max_temp_ms": "temporary.max_duration",
+    "max_hold_ms": "hold.max",
+    "raise_per_mille": "titration.raise",
+    "raise_nl_per_day": "titration.raise_dose",
+    "raise_window_ms": "titration.window",
+    "utc_offset_biased_min": "basal.utc_offset",
+    "library_crc": "library entry",
+    "overrides": "overrides.confirm",
+    "week": "basal.day",
+    **{key: f"day pattern {key[-1]}" for key in DAY_KEYS},
 }
-# The key whose value is the problem's limit, where the limit is another field.
-OTHER = {
-    rx.RATE_ABOVE_MAX: "limits.max_rate",
-    rx.BOLUS_ABOVE_1H: "limits.per_1h",
-    rx.LOW_ABOVE_RESERVOIR: "reservoir.volume",
-}
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# 0 of these fields means that the program does not offer it
+NOT_OFFERED = (
+    "min_rate_nl_per_day",
+    "patient_bolus_nl",
+    "patient_bolus_ms",
+    "max_temp_ms",
+    "raise_per_mille",
+    "raise_nl_per_day",
+    "raise_window_ms",
+)
+SHOWN_MAX = 60
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxdict, _REPR.maxlist, _REPR.maxtuple = 2, 3, 3, 3
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = SHOWN_MAX
 
 
 @dataclass(frozen=True)
 class RxProblem:
     """One thing wrong with a prescription: `key` as in the file, `value` found, `limit` allowed, `hint` what to do; "" where
-    there is none."""
+    there is none (never both of value and limit)."""
 
     key: str
     value: str
@@ -60,8 +87,42 @@ class RxProblem:
         return {"key": self.key, "value": self.value, "limit": self.limit, "hint": self.hint}
 
 
-def amount(key: str, value: int) -> str:
+def shown(value: Any) -> str:
+    """Any value of a TOML file as a person would know it: texts in double quotes, the rest as Python writes it, cut short."""
+    if isinstance(value, str):
+        return f'"{one_line(value)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return one_line(_REPR.repr(value))
+
+
+def offset_text(biased_min: int) -> str:
+    """A UTC offset as "+01:00" from its field."""
+    minutes = biased_min - OFFSET_BIAS_MIN
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def override_names(mask: int) -> list[str]:
+    """The soft limits a program overrides, in the order of their bits."""
+    return [name for bit, name in table.OVERRIDES if mask & bit]
+
+
+def day_text(raw: bytes) -> str:
+    """One day pattern in a line: "00:00 0.15 mL/day, 22:00 0.225 mL/day"."""
+    return ", ".join(f"{minute // 60:02}:{minute % 60:02} {units.format_volume(rate)}/day" for minute, rate in day_steps(raw))
+
+
+def amount(key: str, value: Any) -> str:
     """`value` of field `key` for people, with its unit."""
+    if isinstance(value, bytes):
+        return (" ".join(str(number) for number in value) if key == "week" else day_text(value)) or "none"
+    if isinstance(value, str):
+        return value
+    return "none" if value == 0 and key in NOT_OFFERED else figure(key, value)
+
+
+def figure(key: str, value: int) -> str:
+    """The number of field `key` with its unit, 0 too."""
     if key.endswith("_nl_per_day"):
         return units.format_volume(value) + "/day"
     if key.endswith("_ng_per_ml"):
@@ -70,84 +131,64 @@ def amount(key: str, value: int) -> str:
         return units.format_volume(value)
     if key.endswith("_ms"):
         return units.format_ms(value)
-    if key == "mode" and value == rx.MODE_CONTINUOUS:
-        return "continuous"
+    if key == "mode" and value in (table.MODE_CONTINUOUS, table.MODE_FLEX):
+        return "continuous" if value == table.MODE_CONTINUOUS else "flex"
     if key == "basal_resumes" and value in (0, 1):
         return "yes" if value else "no"
     if key == "step_pl_per_million":
         return units.decimal(value, 9) + " nL a microstep"
+    if key == "raise_per_mille":
+        return units.decimal(value, 1) + " %"
+    if key == "utc_offset_biased_min":
+        return offset_text(value)
+    if key == "library_crc":
+        return f"{value:08x}" if value else "none"
+    if key == "overrides":
+        return ", ".join(override_names(value)) or "none"
     return str(value)
 
 
-def _limit_and_hint(problem: rx.Problem) -> tuple[str, str]:
-    limit = amount(problem.key, problem.limit)
-    other = OTHER.get(problem.code, "")
-    span = {tag: minutes for tag, _key, minutes in rx.WINDOW_SPANS}.get(problem.tag, 0)
-    text_field = problem.key in ("drug", "name")
-    table: dict[int, tuple[str, str]] = {
-        rx.LOW: (f"at least {problem.limit} characters" if text_field else f"at least {limit}", "raise it."),
-        rx.HIGH: (
-            f"at most {problem.limit} characters" if text_field else f"at most {limit}",
-            "shorten it." if text_field else "lower it.",
-        ),
-        rx.MISSING: ("", "it is missing; add it."),
-        rx.UNKNOWN: ("", "this version of Thecal does not know it; remove it or update."),
-        rx.NOT_INTEGER: ("a whole number", "write a whole number without quotes."),
-        rx.NOT_TEXT: ("a text of printable ASCII characters", "use plain letters, digits and signs: the board has no others."),
-        rx.ORDER: ("", "its entries are out of order or twice there; make the program again from its prescription."),
-        rx.WIDTH: ("", "this entry has the wrong length; make the program again from its prescription."),
-        rx.TRUNCATED: ("", "the program is cut off; transfer it again."),
-        rx.HEADER: ("", "this is not a Thecal program of a format this version knows."),
-        rx.BAD_CRC: ("", "the check sum is wrong, the bytes were damaged; transfer it again."),
-        rx.TOO_LONG: (f"{problem.limit} bytes", "this is not a Thecal program."),
-        rx.RATE_ABOVE_MAX: (f"at most {limit} ({other})", "lower the dose, or raise limits.max_rate if that is meant."),
-        rx.WINDOW_ORDER: (
-            f"at least {limit}",
-            "a longer window cannot allow less than a shorter one; raise it or lower the shorter one.",
-        ),
-        rx.WINDOW_BELOW_BASAL: (
-            f"at least {limit}",
-            f"basal alone puts that much into this window (it sees up to {span} minutes and two chunks); "
-            "raise it or lower the dose.",
-        ),
-        rx.BOLUS_ABOVE_1H: (
-            f"at most {limit} ({other})",
-            "such a bolus could never be granted; lower it or raise limits.per_1h.",
-        ),
-        rx.LOW_ABOVE_RESERVOIR: (
-            f"at most {limit}",
-            "the alarm must come before the reservoir is empty and after it was full; lower it.",
-        ),
-        rx.CHUNK_BELOW_STEP: (
-            f"at least {limit}",
-            "one microstep of this board is larger; raise the dose or use a finer mechanism.",
-        ),
-        rx.CHUNK_ABOVE_SHARE: (
-            f"at most {limit}",
-            "a power cut may over-count by one chunk, so a chunk is at most 1/20 of limits.per_1h; raise that limit "
-            "or use a finer mechanism.",
-        ),
-        rx.ABOVE_PART: (f"at most {limit} (the board's part)", "this board cannot do more; lower it or use another board."),
-        rx.STEP_RATE: (f"at most {limit} (the motor's step rate)", "the motor of this board cannot turn faster; lower it."),
-        rx.WINDOW_STEPS: (
-            f"at most {limit}",
-            "the board cannot count more steps in one window; lower it or use a coarser mechanism.",
-        ),
-        NOT_THIS_BOARD: (limit, "the program was made for another board or calibration; make it again for this one."),
-    }
-    return table.get(problem.code, ("", f"code {problem.code} (newer firmware?)"))
+def plain_fields(fields: "dict[str, Any]") -> "dict[str, int | str]":
+    """The fields for JSON: bytes as hexadecimal digits."""
+    return {key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()}
 
 
-def explain(problem: rx.Problem, written: dict[str, str] | None = None) -> RxProblem:
-    """The problem in words. `written` maps field keys to what the file says, which is shown instead of our own number."""
-    key = TOML_KEYS.get(problem.key, problem.key)
-    limit, hint = _limit_and_hint(problem)
-    value = amount(problem.key, problem.value)
-    if problem.key in ("drug", "name") and problem.code in (rx.LOW, rx.HIGH):
-        value = f"{problem.value} characters long"
-    elif problem.code in (rx.MISSING, rx.UNKNOWN, rx.NOT_TEXT, rx.NOT_INTEGER) or problem.key == "program":
-        value = ""
+def explain(problem: table.Problem, written: "dict[str, str] | None" = None, where: "dict[str, str] | None" = None) -> RxProblem:
+    """The problem in words. `written` maps field keys to what the file says, which is shown instead of our own number; `where`
+    to the place in this file, where it is not the usual one (basal.rate instead of basal.dose)."""
+    where = where or {}
+    key = where.get(problem.key) or TOML_KEYS.get(problem.key, problem.key)
+    if problem.key in DAY_KEYS:
+        return _explain_day(problem, key, where)
+    is_text, is_bytes = problem.key in ("drug", "name"), problem.key == "week"
+    plain = is_text or is_bytes or problem.code in (table.UNKNOWN, table.ORDER)
+    limit, hint = limit_and_hint(problem, str(problem.limit) if plain else figure(problem.key, problem.limit))
+    value = str(problem.value) if plain else figure(problem.key, problem.value)
+    if problem.code == table.MISSING:
+        value = "missing"
+    elif problem.code in (table.LOW, table.HIGH) and (is_text or is_bytes):
+        value = f"{problem.value} {'characters' if is_text else 'bytes'} long"
+    elif problem.code in (table.NOT_TEXT, table.NOT_INTEGER, table.NOT_BYTES, table.UNKNOWN):
+        value = "" if limit else "not understood"
+    elif problem.key == "program":
+        value = "" if limit else "damaged"
     text = (written or {}).get(problem.key)
     if text is not None:
-        value = f'"{text}"' if value in ("", f'"{text}"', text) else f'"{text}" ({value})'
+        quoted = shown(text)
+        value = quoted if value in ("", quoted, text) else f"{quoted} ({value})"
+    return RxProblem(key, value, limit, hint)
+
+
+def _explain_day(problem: table.Problem, key: str, where: dict[str, str]) -> RxProblem:
+    """A problem of one day pattern, at its step where that is known."""
+    limit, hint = limit_and_hint(problem, str(problem.limit))
+    value = f"wrong ({problem.value})"
+    if problem.code == table.PATTERN_BAD:
+        key, value = where.get(f"{problem.key} step {problem.value}", key), f"wrong at step {problem.value}"
+    elif problem.code == table.RATE_ABOVE_MAX:
+        key = where.get(f"{problem.key} rate {problem.value}", key)
+        value = units.format_volume(problem.value) + "/day"
+        limit = f"at most {units.format_volume(problem.limit)}/day (limits.max_rate)"
+    elif problem.code in (table.LOW, table.HIGH):
+        value = f"{problem.value} bytes long"
     return RxProblem(key, value, limit, hint)

@@ -1,47 +1,34 @@
 """Prescription files: TOML with amounts as people write them, made into the checked program of one board.
 
-Invariant: a Prescription handed out has passed the same validator the board uses, against that board's part; every figure in it
-is exact, or its rounding (never more than 0.1 %) stands in `conversions`. All problems of a file are found at once. Bench use
-only: not a medical device.
+Invariant: a Prescription handed out has passed the same validator the board uses, against that board's part, and the drug
+library, which refuses what is outside its hard bounds; every figure in it is exact, or its rounding (never more than 0.1 %)
+stands in `conversions`. A soft bound it crosses stands in `soft`, and its bit in `overrides` only once it was confirmed: who
+uploads refuses while `unconfirmed` is not empty. All problems of a file are found at once. Bench use only: not a medical
+device.
 """
 
-import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thecal.core import prescription as rx
+from thecal.core import program_table as table
 from thecal.core import units
-from thecal.core.units import UnitError
-from thecal_host import unit_texts
-from thecal_host.prescription_texts import RxProblem, amount, explain
+from thecal.core.schedule import Schedule
+from thecal_host import prescription_library as libraries
+from thecal_host.prescription_library import SoftFinding, Verdict
+from thecal_host.prescription_schema import SCHEMA, check_names, read_sections
+from thecal_host.prescription_texts import RxProblem, explain
+from thecal_host.prescription_values import Conversion, Reading
+from thecal_host.prescription_warnings import warnings_for
 from thecal_host.toml_file import TomlFileError, read_toml
 
-VOLUMES = (units.VOLUME, units.MASS)
-RATES = (units.VOLUME_RATE, units.MASS_RATE)
+if TYPE_CHECKING:
+    from thecal_host.drugs.entries import Library
 
-# section -> key -> (field, kinds of amount | "text" | "int" | "bool" | "mode", required)
-SCHEMA: dict[str, dict[str, tuple[str, Any, bool]]] = {
-    "prescription": {"name": ("name", "text", False)},
-    "drug": {"name": ("drug", "text", True), "concentration": ("concentration_ng_per_ml", (units.CONCENTRATION,), True)},
-    "basal": {
-        "mode": ("mode", "mode", True),
-        "dose": ("rate_nl_per_day", (units.MASS_RATE,), False),
-        "rate": ("rate_nl_per_day", (units.VOLUME_RATE,), False),
-    },
-    "limits": {
-        "max_rate": ("max_rate_nl_per_day", RATES, True),
-        "max_bolus": ("max_bolus_nl", VOLUMES, True),
-        "per_1h": ("limit_1h_nl", VOLUMES, True),
-        "per_4h": ("limit_4h_nl", VOLUMES, True),
-        "per_24h": ("limit_24h_nl", VOLUMES, True),
-        "bolus_lockout": ("bolus_lockout_ms", (units.TIME,), True),
-        "boluses_per_24h": ("boluses_per_24h", "int", True),
-    },
-    "reservoir": {"volume": ("reservoir_nl", (units.VOLUME,), True), "low": ("reservoir_low_nl", (units.VOLUME,), False)},
-    "power_loss": {"basal_resumes": ("basal_resumes", "bool", False)},
-}
-MODES = {"continuous": rx.MODE_CONTINUOUS}
+__all__ = ["SCHEMA", "Conversion", "Prescription", "PrescriptionError", "SoftFinding", "from_data", "load", "warnings_for"]
+
+Fields = dict[str, Any]
 
 
 class PrescriptionError(ValueError):
@@ -53,213 +40,127 @@ class PrescriptionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """One amount as written and as kept; `exact` is False where it was rounded, `off_ppm` then says by how much (signed)."""
-
-    key: str
-    written: str
-    kept: str
-    exact: bool
-    off_ppm: int
-
-
-@dataclass(frozen=True)
 class Prescription:
-    """A checked program: the fields (with defaults), its bytes (version 0), the CRC that names it, and what people should see of
-    its making."""
+    """A checked program: the fields (with defaults), its bytes (version 0), the CRC that names it, what people should see of its
+    making, and what the drug library said. `reason` is why its soft bounds are crossed, as the file has it."""
 
     path: Path
-    fields: dict[str, int | str]
+    fields: Fields
     blob: bytes
     crc: int
     conversions: list[Conversion]
     warnings: list[str]
+    library: Verdict
+    reason: str
+
+    @property
+    def soft(self) -> list[SoftFinding]:
+        """Every soft bound of the library that this program crosses, confirmed or not."""
+        return self.library.soft
+
+    @property
+    def overrides(self) -> int:
+        """The bits of the soft bounds that were confirmed."""
+        return int(self.fields["overrides"])
+
+    @property
+    def unconfirmed(self) -> list[SoftFinding]:
+        """The soft bounds that nobody has confirmed yet. A program with any of them is not for upload."""
+        return [item for item in self.soft if not item.bit & self.overrides]
+
+    def confirmed(self, names: "tuple[str, ...]") -> "Prescription":
+        """This prescription with the soft bounds called `names` confirmed too: other overrides, other bytes, other CRC.
+        PrescriptionError where a name is none of `soft`."""
+        mask = libraries.confirmed_mask(reading := Reading(), self.library, names)
+        if reading.problems:
+            raise PrescriptionError(reading.problems)
+        fields = {**self.fields, "overrides": self.overrides | mask}
+        blob = rx.pack(fields)
+        return replace(self, fields=fields, blob=blob, crc=rx.program_crc(blob))
 
 
-@dataclass
-class _Reading:
-    """What has been read so far."""
-
-    fields: dict[str, int | str] = field(default_factory=dict)
-    written: dict[str, str] = field(default_factory=dict)
-    problems: list[RxProblem] = field(default_factory=list)
-    conversions: list[Conversion] = field(default_factory=list)
-    failed: set[str] = field(default_factory=set)
-
-    def refuse(self, key: str, value: str, limit: str, hint: str, field_key: str = "") -> None:
-        self.problems.append(RxProblem(key, value, limit, hint))
-        self.failed.add(field_key)
-
-
-def load(path: str | Path, part: dict[str, int]) -> Prescription:
-    """The prescription in the file `path` for the board's `part` (boards.BoardFile.part). Raises PrescriptionError."""
+def load(
+    path: str | Path, part: dict[str, int], library: "Library | None" = None, confirmed: "tuple[str, ...]" = ()
+) -> Prescription:
+    """The prescription in the file `path` for the board's `part` (boards.BoardFile.part), reviewed by `library` (None: the
+    shipped one, under the user's own where there is one). `confirmed` are names of soft bounds confirmed elsewhere than in the
+    file. Raises PrescriptionError; a library that is damaged raises its own LibraryError."""
     try:
         data = read_toml(Path(path), "prescription file")
     except TomlFileError as error:
-        raise PrescriptionError([RxProblem("file", "", "", str(error))]) from None
-    return from_data(data, part, Path(path))
+        raise PrescriptionError([RxProblem("file", "not usable", "a TOML file of at most 64 KiB", str(error))]) from None
+    return from_data(data, part, Path(path), library, confirmed)
 
 
-def from_data(data: dict[str, Any], part: dict[str, int], path: Path) -> Prescription:
+def from_data(
+    data: dict[str, Any],
+    part: dict[str, int],
+    path: Path,
+    library: "Library | None" = None,
+    confirmed: "tuple[str, ...]" = (),
+) -> Prescription:
     """The prescription in parsed TOML. Raises PrescriptionError with every problem, in the order of the schema."""
-    reading = _Reading()
-    _check_names(data, reading)
-    _read_sections(data, reading)
+    reading = Reading()
+    check_names(data, reading)
+    read_sections(data, reading)
     fields = reading.fields
     fields["step_pl_per_million"] = part["step_pl_per_million"]
+    _choose_chunk(reading, part)
+    readable = not reading.problems
+    for problem in rx.validate(fields, part):
+        if not _known(problem, reading):
+            reading.problems.append(explain(problem, reading.written, reading.where))
+    _check_speed(reading, part)
+    full = rx.with_defaults(fields)
+    verdict = libraries.judge(reading, full, library) if readable else None
+    if verdict is not None:
+        full["library_crc"] = verdict.entry_crc
+        full["overrides"] = libraries.confirmed_mask(reading, verdict, confirmed)
+    if reading.problems or verdict is None:
+        raise PrescriptionError(reading.problems)
+    blob = rx.pack(full)
+    reason = str(reading.extras.get(".reason", ""))
+    warnings = warnings_for(full) + verdict.notes
+    return Prescription(path, full, blob, rx.program_crc(blob), reading.conversions, warnings, verdict, reason)
+
+
+def _known(problem: table.Problem, reading: Reading) -> bool:
+    """Is this problem of the validator only the echo of one that has been told already?"""
+    partners = {
+        table.PATIENT_DURATION: {"patient_bolus_nl", "patient_bolus_ms"},
+        table.RAISE_FIELDS: {"raise_per_mille", "raise_nl_per_day", "raise_window_ms"},
+    }.get(problem.code, set())
+    if problem.key == "week" or problem.key.startswith("day_"):
+        partners = {"week", "mode"}
+    return bool(({problem.key} | partners) & reading.failed)
+
+
+def _choose_chunk(reading: Reading, part: dict[str, int]) -> None:
+    """The chunk follows from the fullest day (of a flex program), which is what flash life hangs on."""
+    fields = reading.fields
     rate = fields.get("rate_nl_per_day")
-    if isinstance(rate, int):
+    if "week" in fields:
+        rate = max(Schedule(fields).daily_max_nl(), reading.number("rate_nl_per_day"))
+    if isinstance(rate, int) and fields.get("mode") in (table.MODE_CONTINUOUS, table.MODE_FLEX) and not _no_week(reading):
         fields["chunk_nl"] = rx.chunk_for(rate, part["step_pl_per_million"])
     else:
         reading.failed.add("chunk_nl")
-    for problem in rx.validate(fields, part):
-        if problem.key not in reading.failed:
-            reading.problems.append(explain(problem, reading.written))
-    if reading.problems:
-        raise PrescriptionError(reading.problems)
-    fields = rx.with_defaults(fields)
-    blob = rx.pack(fields)
-    return Prescription(path, fields, blob, rx.program_crc(blob), reading.conversions, warnings_for(fields))
 
 
-def _near(word: str, known: list[str]) -> str:
-    matches = difflib.get_close_matches(word, known, 1, 0.6)
-    return f'did you mean "{matches[0]}"? ' if matches else ""
+def _no_week(reading: Reading) -> bool:
+    """A flex program whose days could not be read."""
+    return reading.fields.get("mode") == table.MODE_FLEX and "week" not in reading.fields
 
 
-def _check_names(data: dict[str, Any], reading: _Reading) -> None:
-    """Unknown sections and keys: a misspelt limit must not vanish silently."""
-    for section, keys in data.items():
-        if section not in SCHEMA:
-            hint = f"unknown section; {_near(section, list(SCHEMA))}Known: {', '.join(SCHEMA)}."
-            reading.refuse(section, "", "", hint)
-        elif not isinstance(keys, dict):
-            reading.refuse(section, repr(keys), "", f"this must be a section: write [{section}] on a line of its own.")
-        else:
-            for key in keys:
-                if key not in SCHEMA[section]:
-                    hint = f"unknown key; {_near(key, list(SCHEMA[section]))}Known: {', '.join(SCHEMA[section])}."
-                    reading.refuse(f"{section}.{key}", "", "", hint)
-
-
-def _read_sections(data: dict[str, Any], reading: _Reading) -> None:
-    for section, keys in SCHEMA.items():
-        given = data.get(section)
-        given = given if isinstance(given, dict) else {}
-        if section == "basal":
-            _one_of_dose_and_rate(given, reading)
-        for key, (field_key, kind, required) in keys.items():
-            where = f"{section}.{key}"
-            if key not in given:
-                if required:
-                    reading.refuse(where, "", "", f"it is missing; add it to section [{section}]{_example(kind)}.", field_key)
-            elif field_key not in reading.failed:
-                _read_value(where, field_key, kind, given[key], reading)
-
-
-def _one_of_dose_and_rate(given: dict[str, Any], reading: _Reading) -> None:
-    count = ("dose" in given) + ("rate" in given)
-    if count != 1:
-        hint = 'give either dose (like "12 mg/day") or rate (like "0.48 mL/day"), '
-        hint += "not both: two figures can contradict each other." if count else "it is missing."
-        reading.refuse(
-            "basal.dose",
-            "given together with basal.rate" if count else "",
-            "exactly one of dose and rate",
-            hint,
-            "rate_nl_per_day",
-        )
-
-
-def _example(kind: Any) -> str:
-    if isinstance(kind, tuple):
-        return f', like "{unit_texts.EXAMPLES[kind[0]]}"'
-    return {"mode": ': mode = "continuous"', "int": ", like 4", "text": ', like "morphine"'}.get(kind, "")
-
-
-def _read_value(where: str, field_key: str, kind: Any, value: Any, reading: _Reading) -> None:
-    if isinstance(kind, tuple):
-        _read_amount(where, field_key, kind, value, reading)
-    elif kind == "mode":
-        if isinstance(value, str) and value in MODES:
-            reading.fields[field_key] = MODES[value]
-        else:
-            reading.refuse(where, repr(value), " or ".join(f'"{mode}"' for mode in MODES), "this mode is not known.", field_key)
-    elif kind == "bool":
-        if isinstance(value, bool):
-            reading.fields[field_key] = int(value)
-        else:
-            reading.refuse(where, repr(value), "true or false", "write true or false without quotes.", field_key)
-    elif kind == "int":
-        if isinstance(value, int) and not isinstance(value, bool):
-            reading.fields[field_key] = value
-        else:
-            reading.refuse(
-                where, repr(value), "a whole number", "write a whole number without quotes and without a unit.", field_key
-            )
-    elif isinstance(value, str):
-        reading.fields[field_key] = value
-        reading.written[field_key] = value
-    else:
-        reading.refuse(where, repr(value), "a text", f"put it in quotes{_example(kind)}.", field_key)
-
-
-def _read_amount(where: str, field_key: str, kinds: tuple[int, ...], value: Any, reading: _Reading) -> None:
-    if not isinstance(value, str):
-        hint = unit_texts.hint(UnitError(units.NO_UNIT, str(value), ""), kinds)
-        reading.refuse(where, repr(value), "a text with number and unit", hint, field_key)
+def _check_speed(reading: Reading, part: dict[str, int]) -> None:
+    """Can the motor give the patient's bolus in its time, beside the fastest basal? The board would refuse it every time."""
+    volume, time_ms = reading.number("patient_bolus_nl"), reading.number("patient_bolus_ms")
+    if not volume or not time_ms or {"patient_bolus_nl", "patient_bolus_ms"} & reading.failed:
         return
-    concentration = reading.fields.get("concentration_ng_per_ml", 0)
-    try:
-        quantity = units.parse(value, kinds)
-        mass = quantity.kind in (units.MASS, units.MASS_RATE)
-        if mass:
-            quantity = units.to_volume(quantity, concentration if isinstance(concentration, int) else 0)
-        rounded = units.whole(quantity)
-    except UnitError as error:
-        if error.code == units.NO_CONCENTRATION and "concentration_ng_per_ml" in reading.failed:
-            reading.failed.add(field_key)  # the concentration's own problem is enough
-            return
-        reading.refuse(where, f'"{value}"', unit_texts.limit_text(error, kinds), unit_texts.hint(error, kinds), field_key)
-        return
-    reading.fields[field_key] = rounded.value
-    reading.written[field_key] = value
-    if mass or not rounded.exact:
-        off_ppm = 0 if rounded.exact else (rounded.value * rounded.den - rounded.num) * 1_000_000 // rounded.num
-        reading.conversions.append(Conversion(where, value, amount(field_key, rounded.value), rounded.exact, off_ppm))
-
-
-def warnings_for(fields: dict[str, int | str]) -> list[str]:
-    """What the validator allows but a person should know of these checked fields: boluses that can never be granted, short
-    reservoirs."""
-    number = {key: value for key, value in fields.items() if isinstance(value, int)}
-    rate, bolus, count = number["rate_nl_per_day"], number["max_bolus_nl"], number["boluses_per_24h"]
-    found: list[str] = []
-    if bool(bolus) != bool(count):
-        key = "limits.boluses_per_24h" if bolus else "limits.max_bolus"
-        found.append(f"{key} is 0, so no bolus will ever be granted.")
-    if bolus and (bolus * rx.PL_PER_MILLION_IN_NL < 10 * number["step_pl_per_million"] or bolus * 1000 < rate):
-        mass = units.mass_text(bolus, number["concentration_ng_per_ml"])
-        found.append(
-            f"limits.max_bolus {units.format_volume(bolus)} = {mass} is very small (less than 10 motor steps, or than 1/1000 of "
-            "a day's basal). Is its unit right, mg or mcg?"
-        )
-    if bolus and count:
-        for tag, key, minutes in rx.WINDOW_SPANS:
-            room = number[key] - rx.basal_in_window_nl(rate, minutes, number["chunk_nl"])
-            wanted = bolus * (count if tag == 9 else 1)
-            if room < wanted:
-                what = f"all {count} boluses of limits.max_bolus" if tag == 9 and count > 1 else "a bolus of limits.max_bolus"
-                where = {7: "limits.per_1h", 8: "limits.per_4h", 9: "limits.per_24h"}[tag]
-                found.append(
-                    f"{where} leaves {units.format_volume(room)} beside basal, less than {what} ({units.format_volume(wanted)}); "
-                    "what does not fit is refused."
-                )
-        if (count - 1) * number["bolus_lockout_ms"] > units.DAY_MS:
-            found.append("limits.bolus_lockout is so long that limits.boluses_per_24h can never be reached.")
-    low_days = (number["reservoir_nl"] - number["reservoir_low_nl"]) // rate
-    if low_days < 2:
-        found.append("the reservoir reaches its low mark in less than 2 days at this rate.")
-    if not number["basal_resumes"]:
-        found.append("power_loss.basal_resumes is false: after a power cut the pump stays off until somebody starts it.")
-    return found
+    most_per_s = part["max_steps_per_s"] * part["step_pl_per_million"] // rx.PL_PER_MILLION_IN_NL
+    room = most_per_s - -(-reading.number("max_rate_nl_per_day") // rx.DAY_S)
+    if -(-volume * 1000 // time_ms) > room:
+        least = units.format_ms(-(-volume // max(room, 1)) * 1000)
+        hint = f"{units.format_volume(volume)} in this time is faster than the motor of this board beside basal; give it longer."
+        value = f'"{reading.written["patient_bolus_ms"]}"'
+        reading.refuse("patient_bolus.duration", value, f"at least {least}", hint, "patient_bolus_ms")

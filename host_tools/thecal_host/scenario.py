@@ -1,5 +1,4 @@
-"""The reference day: one continuous therapy with a bolus, a refused bolus and a power cut, as data, and the runner that plays
-it on a virtual board.
+"""The runner that plays a scenario, like the reference day, on a virtual board.
 
 Invariant: the runner acts only while virtual time stands still and moves time only by `advance`, and every command carries an
 id that follows from its place in the scenario; so one scenario gives the same event log, byte for byte, on every engine.
@@ -9,20 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from thecal.core import messages
+from thecal.core import messages, states
 from thecal.core.codec import crc32
 from thecal_host import boards, monitor_limits, prescriptions
 from thecal_host.link.client import Client
 from thecal_host.link.types import Answer, Hello, Status
 from thecal_host.prescriptions import Prescription
+from thecal_host.reference_day import REFERENCE_DAY, Action
 from thecal_host.virtual.control import ControlClient
 from thecal_host.virtual.registry import RunningBoard
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 SEEK_MS = 50  # how finely a moment of motion is looked for
 SEEK_MAX_MS = 60_000
+SETTLE_MS = 1500  # what a switch or a motion sets off has happened, and is durable
 
 Progress = Callable[[int, int, str], None]  # virtual ms since the start, ms in all, what is happening
 
@@ -31,28 +29,6 @@ class ScenarioError(Exception):
     """The scenario could not be played to its end; the text is a sentence."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True)
-class Action:
-    """One action at `at_ms` of world time since the scenario began; `values` are those of the action, units in their names."""
-
-    at_ms: int
-    what: str
-    values: dict[str, int] = field(default_factory=dict)
-
-
-REFERENCE_DAY: tuple[Action, ...] = (
-    Action(0, "provision", {"nothing": 1}),
-    Action(0, "upload"),
-    Action(0, "activate"),
-    Action(0, "start"),
-    Action(3 * HOUR_MS, "bolus", {"nl": 40_000, "ms": 10 * MINUTE_MS}),  # 1 mg of 25 mg/mL
-    Action(3 * HOUR_MS + 30 * MINUTE_MS, "bolus", {"nl": 40_000, "ms": 10 * MINUTE_MS}),  # inside the lockout: refused
-    Action(7 * HOUR_MS + 13 * MINUTE_MS, "cut_in_motion", {"off_ms": 2 * MINUTE_MS}),
-    Action(7 * HOUR_MS + 20 * MINUTE_MS, "ack"),
-    Action(DAY_MS, "end"),
-)
 
 
 @dataclass(frozen=True)
@@ -66,6 +42,11 @@ class Cut:
     before: Status
     after: Status
 
+    @property
+    def lost_ms(self) -> int:
+        """By how much the board's own time fell behind: the time without power, and what was not durable before it."""
+        return self.off_ms - (self.after.t_ms - self.before.t_ms)
+
 
 @dataclass
 class Played:
@@ -76,10 +57,14 @@ class Played:
     answers: list[tuple[Action, Answer]] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     log: list[bytes] = field(default_factory=list)
+    presses: list[int] = field(default_factory=list)  # when the button was pressed, and when the emergency stop
+    estops: list[int] = field(default_factory=list)
+    seen: list[tuple[int, Status]] = field(default_factory=list)  # the board's status at every action
     ledger: bytes = b""
     status: "Status | None" = None
     truth: dict[str, Any] = field(default_factory=dict)
-    truth_before: dict[str, Any] = field(default_factory=dict)
+    truth_before: dict[str, Any] = field(default_factory=dict)  # where therapy began: after the last set-up motion
+    truth_zero: dict[str, Any] = field(default_factory=dict)  # where the scenario began
 
 
 def play(
@@ -109,6 +94,7 @@ class _Player:
         self._progress = progress
         self._now_ms = 0
         self.played = Played(rx, client.hello(), truth_before=control.truth())
+        self.played.truth_zero = self.played.truth_before
         self._zero_ms = int(self.played.truth_before["world_ms"])
 
     def go_to(self, at_ms: int, what: str) -> None:
@@ -122,17 +108,25 @@ class _Player:
             self._progress(self._now_ms, self._end_ms, what)
 
     def act(self, number: int, action: Action) -> None:
-        getattr(self, "_" + action.what)(number, action)
+        """Play one action; a command of the link goes there as it is."""
+        self.played.seen.append((self._now_ms, self._client.status()))
+        own = getattr(self, "_" + action.what, None)
+        if own is not None:
+            own(number, action)
+        else:
+            request = {"c": action.what, **action.values}
+            answer = self._client.command(request, self._id(number))
+            if action.refused:
+                self.played.answers.append((action, answer))
+            else:
+                self._must(action, answer)
 
     def _id(self, number: int) -> int:
         """Follows from the board's counter and the place in the scenario; no randomness."""
         return (self._client.hello().next_counter << messages.ID_RANDOM_BITS) | (number + 1)
 
-    def _note(self, action: Action, answer: Answer) -> None:
-        self.played.answers.append((action, answer))
-
     def _must(self, action: Action, answer: Answer) -> None:
-        self._note(action, answer)
+        self.played.answers.append((action, answer))
         if not answer.ok:
             from thecal_host.record_texts import answer_sentence
 
@@ -150,14 +144,32 @@ class _Player:
     def _activate(self, number: int, action: Action) -> None:
         self._must(action, self._client.activate(self._rx.crc, crc32(self._limits), self._id(number)))
 
-    def _start(self, number: int, action: Action) -> None:
-        self._must(action, self._client.start(self._id(number)))
+    def _move(self, number: int, action: Action) -> None:
+        """A set-up motion, and its end."""
+        self._must(action, self._client.command({"c": "move", **action.values}, self._id(number)))
+        self._control.advance(action.values["ms"] + SETTLE_MS)
+        self._now_ms += action.values["ms"] + SETTLE_MS
+        if self._client.status().state != states.OFF:
+            raise ScenarioError("A set-up motion did not end in its time.")
+        self._before()
 
-    def _ack(self, number: int, action: Action) -> None:
-        self._must(action, self._client.ack(self._id(number)))
+    def _press(self, _number: int, action: Action) -> None:
+        """Hold the button for a moment that has passed when this returns."""
+        self.played.presses.append(self._now_ms)
+        self._control.press("button", action.values["for_ms"])
+        self._control.advance(action.values["for_ms"] + SETTLE_MS)
+        self._now_ms += action.values["for_ms"] + SETTLE_MS
 
-    def _bolus(self, number: int, action: Action) -> None:
-        self._note(action, self._client.bolus(action.values["nl"], action.values["ms"], self._id(number)))
+    def _estop(self, _number: int, action: Action) -> None:
+        if action.values["pressed"]:
+            self.played.estops.append(self._now_ms)
+        self._control.press("estop", action.values["pressed"])
+        self._control.advance(SETTLE_MS)
+        self._now_ms += SETTLE_MS
+
+    def _before(self) -> None:
+        """What is moved from here on is therapy."""
+        self.played.truth_before = self._control.truth()
 
     def _cut_in_motion(self, _number: int, action: Action) -> None:
         """The power goes at the first moment from now on at which the hardware holds a lease; it comes back `off_ms` later."""

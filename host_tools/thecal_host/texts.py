@@ -4,11 +4,11 @@ Invariant: every code of `thecal.core` has its own sentence here (a test compare
 know is shown as "code N (newer firmware?)", never hidden. Rendering of whole log records is in `record_texts.py`.
 """
 
-from thecal.core import faults, messages, prescription, states, units
+from thecal.core import basal, events, faults, messages, prescription, program_table, states, units
 from thecal_host import amounts
+from thecal_host.reason_texts import REASONS, WAY_OUT
 
 NEWER = "code {} (newer firmware?)"
-WAY_OUT = "This version has no recovery command: see 'Out of a latched fault' in firmware/SAFETY.md"
 
 RESULTS = {
     messages.OK: "done",
@@ -23,42 +23,6 @@ RESULTS = {
     messages.BAD_PROGRAM: "the program was refused",
     messages.STORE_FULL: "the board could not write to its flash; nothing was changed. Run `thecal check`",
     messages.AUTH: "the command was not signed by a role that may give it; nothing was done",
-}
-
-# reason -> (sentence with {value} and {limit}, unit of both)
-REASONS = {
-    messages.NONE: ("no reason was given", ""),
-    messages.MAX_RATE: (
-        "the rate {value} is above the program's highest rate {limit}. Lower the dose, or raise limits.max_rate",
-        "nl_per_day",
-    ),
-    messages.MAX_BOLUS: (
-        "the bolus {value} is larger than the program's largest bolus {limit}. Ask for less, or raise limits.max_bolus",
-        "nl",
-    ),
-    messages.WINDOW_1H: ("some 1 h window would hold {value}, more than the limit {limit}. Wait, or ask for less", "nl"),
-    messages.WINDOW_4H: ("some 4 h window would hold {value}, more than the limit {limit}. Wait, or ask for less", "nl"),
-    messages.WINDOW_24H: ("some 24 h window would hold {value}, more than the limit {limit}. Wait, or ask for less", "nl"),
-    messages.LOCKOUT: ("only {value} of the lockout of {limit} since the last bolus have passed. Wait {rest} more", "ms"),
-    messages.BOLUS_COUNT: ("{value} boluses were given in the last 24 h and the limit is {limit}. Wait", ""),
-    messages.BOLUS_RUNNING: ("a bolus is still running, {value} of it to come. Wait until it has ended, or stop it", "nl"),
-    messages.STEP_RATE: ("it needs {value} and the motor does at most {limit}. Take longer for it (--over)", "nl_per_s"),
-    messages.RESERVOIR: ("it needs {value} and the reservoir holds {limit}. Refill first", "nl"),
-    messages.BELOW_QUANTUM: ("{value} is less than one motor step, {limit}. Ask for more", "nl"),
-    messages.STATE: ("not possible while the pump is {value}. `thecal status` shows what is", "state"),
-    messages.NO_PROGRAM: ("no program is active. Run `thecal upload` and `thecal activate` first", ""),
-    messages.NOT_STAGED: ("nothing is staged. Run `thecal upload` first", ""),
-    messages.CRC_MISMATCH: (
-        "what is staged is not what was to be activated. Run `thecal upload` again and look at what it shows",
-        "",
-    ),
-    messages.LATCHED: ("the pump is stopped by a latched fault: {value}. " + WAY_OUT, "fault"),
-    messages.DURATION: ("its duration is not allowed: {value}, at least {limit}. Give a longer one with --over", "ms"),
-    messages.BATTERY: ("the battery has {value}, and {limit} are needed. Charge or replace it", "mv"),
-    messages.NOT_THIS_BOARD: (
-        "the monitor limits belong to another program or another board. Run `thecal upload` for this board",
-        "",
-    ),
 }
 
 FAULTS = {
@@ -97,6 +61,12 @@ ALARMS = {
     faults.A_BOLUS_DROPPED: "a restart ended a bolus; it does not resume",
     faults.A_LOG_FULL: "the event log cannot be written",
     faults.A_STEPS_MISSING: "fewer steps counted than sent; check the step_sense wire",
+    faults.A_CLOCK_UNKNOWN: "wall clock unknown: the declared safe rate runs, not the schedule; set it with `thecal clock set`",
+    faults.A_HOLD_REMINDER: "therapy is still held; `thecal resume` ends the hold",
+    faults.A_INTERRUPTION: "therapy has been interrupted for longer than the program allows",
+    faults.A_ESTOP: "emergency stop pressed; release it and acknowledge",
+    faults.A_BUTTON_STUCK: "the patient button is stuck: it stays pressed, and is not obeyed",
+    faults.A_RATE_DROPPED: "a restart ended a temporary rate above the schedule",
 }
 
 # alarm -> unit of its record's value, "" where the value says nothing
@@ -110,6 +80,12 @@ ALARM_UNITS = {
     faults.A_BOLUS_DROPPED: "nl",
     faults.A_LOG_FULL: "",
     faults.A_STEPS_MISSING: "steps",
+    faults.A_CLOCK_UNKNOWN: "",
+    faults.A_HOLD_REMINDER: "s",
+    faults.A_INTERRUPTION: "s",
+    faults.A_ESTOP: "",
+    faults.A_BUTTON_STUCK: "s",
+    faults.A_RATE_DROPPED: "nl_per_day",
 }
 
 STATES = {
@@ -121,6 +97,7 @@ STATES = {
     states.HELD: "held",
     states.SAFE: "safe (stopped by a fault)",
     states.MAINTENANCE: "in maintenance",
+    states.SETUP: "in a set-up motion",
 }
 
 STATE_EVENTS = {
@@ -139,7 +116,33 @@ STATE_EVENTS = {
     states.E_BOLUS: "bolus",
     states.E_MAINTENANCE: "maintenance command",
     states.E_RECOVER: "authenticated recovery",
+    states.E_MOVE: "move command",
+    states.E_MOVED: "the motion ended",
+    states.E_ESTOP: "emergency stop",
+    states.E_RATE: "another rate was asked for",
 }
+
+MODES = {0: "none", program_table.MODE_CONTINUOUS: "continuous", program_table.MODE_FLEX: "flex"}
+
+OVERLAYS = {
+    basal.NONE: "none",
+    basal.TEMP: "temporary rate",
+    basal.MINIMUM: "minimum rate",
+    basal.CAPPED: "temporary rate, no higher than the schedule since a restart",
+}
+
+SOURCES = {
+    0: "nobody",
+    messages.BY_CLINICIAN: "clinician",
+    messages.BY_PATIENT: "patient, by command",
+    messages.BY_BUTTON: "patient, by the button",
+}
+
+MOTIONS = {0: "none", messages.JOG: "jog", messages.PRIME: "prime", messages.PURGE: "purge", messages.HOME: "search for home"}
+
+DIRECTIONS = {0: "not checked", 1: "checked, right", 2: "WRONG: the plunger was seen to move the other way"}
+
+INPUTS = {events.IN_BUTTON: "patient button", events.IN_ESTOP: "emergency stop", events.IN_HOME: "home switch"}
 
 RESET_CAUSES = {0: "power", 1: "watchdog", 2: "commanded reset", 3: "reset pin", 4: "unknown cause"}
 
@@ -165,6 +168,10 @@ def amount(value: int, unit: str, ng_per_ml: int = 0) -> str:
         return units.format_volume(value) + "/s"
     if unit == "ms":
         return duration(value)
+    if unit == "s":
+        return duration(value * 1000)
+    if unit == "inputs":
+        return ", ".join(name for code, name in INPUTS.items() if value >> (code - 1) & 1) or "none"
     if unit == "mv":
         return f"{value} mV"
     if unit == "steps":
@@ -173,6 +180,8 @@ def amount(value: int, unit: str, ng_per_ml: int = 0) -> str:
         return of(STATES, value)
     if unit == "fault":
         return of(FAULTS, value)
+    if unit == "alarm":
+        return of(ALARMS, value)
     return str(value)
 
 
@@ -191,15 +200,35 @@ def duration(ms: int) -> str:
     return " ".join(part for part in parts if part)
 
 
-def reason(code: int, value: int, limit: int, ng_per_ml: int = 0) -> str:
-    """The sentence of a refusal's reason, with its value and limit, in mass too when `ng_per_ml` is known."""
+def overrides(mask: int) -> list[str]:
+    """What a person has overridden, one text for each bit of the program's `overrides`."""
+    known = dict(program_table.OVERRIDES)
+    return [known.get(1 << bit, NEWER.format(1 << bit)) for bit in range(mask.bit_length()) if mask >> bit & 1]
+
+
+def wait(ms: int) -> str:
+    """A waiting time for people, rounded up to what `duration` tells: who waits that long does not come too early."""
+    for least, grain in ((86_400_000, 3_600_000), (3_600_000, 60_000), (1, 1000)):
+        if ms >= least:
+            return duration(-(-ms // grain) * grain)
+    return duration(0)
+
+
+def reason(code: int, value: int, limit: int, ng_per_ml: int = 0, wait_ms: int = 0, at: str = "") -> str:
+    """The sentence of a refusal's reason, with its value and limit, in mass too when `ng_per_ml` is known. Where the board said
+    how long to wait (`wait_ms` > 0) that is the hint; `at` is the time of day when the waiting ends, " (at 14:05)"."""
     if code not in REASONS:
         return f"reason {NEWER.format(code)}, value {value}, limit {limit}"
-    sentence, unit = REASONS[code]
+    what, unit, hint = REASONS[code]
     if code == messages.RESERVOIR and value == 0 and limit == 0:
-        return "the reservoir is empty. Refill first"
+        what = "the reservoir is empty"
+    if code == messages.DURATION and value > limit:
+        what, hint = "its duration is not allowed: {value}, at most {limit}", "Give a shorter one"
     rest = duration(max(limit - value, 0)) if unit == "ms" else ""
-    return sentence.format(value=amount(value, unit, ng_per_ml), limit=amount(limit, unit, ng_per_ml), rest=rest)
+    if wait_ms > 0:
+        hint = f"It would be granted in {wait(wait_ms)}{at}"
+    figures = {"value": amount(value, unit, ng_per_ml), "limit": amount(limit, unit, ng_per_ml), "rest": rest}
+    return f"{what}. {hint}".format(**figures) if hint else what.format(**figures)
 
 
 def program_problem(tag: int, value: int, limit: int) -> str:
@@ -212,11 +241,20 @@ def program_problem(tag: int, value: int, limit: int) -> str:
 
 
 def outcome(
-    result: int, why: int = 0, value: int = 0, limit: int = 0, key: str = "", low: int = 0, high: int = 0, ng_per_ml: int = 0
+    result: int,
+    why: int = 0,
+    value: int = 0,
+    limit: int = 0,
+    key: str = "",
+    low: int = 0,
+    high: int = 0,
+    ng_per_ml: int = 0,
+    wait_ms: int = 0,
+    at: str = "",
 ) -> str:
-    """One sentence for a result with its reason, without a capital and without a full stop."""
+    """One sentence for a result with its reason, without a capital and without a full stop; `wait_ms` and `at` as `reason`."""
     if result == messages.REFUSED:
-        return reason(why, value, limit, ng_per_ml)
+        return reason(why, value, limit, ng_per_ml, wait_ms, at)
     if result == messages.BAD_PROGRAM:
         return program_problem(why, value, limit)
     if result == messages.BAD_REQUEST and key:

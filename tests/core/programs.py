@@ -1,6 +1,10 @@
-"""A good program and its part, shared by the tests of the validator and of the bytes."""
+"""A good program and its part, shared by the tests of the validator, of the bytes and of schedules."""
 
-from thecal.core import prescription as rx
+from collections.abc import Sequence
+from typing import Any
+
+from thecal.core import program_table as t
+from thecal.core.schedule import pack_day
 
 STEP = 41_282_490_964
 PART = {
@@ -10,7 +14,7 @@ PART = {
     "reservoir_nl": 20_000_000,
     "step_pl_per_million": STEP,
 }
-GOOD: dict[str, int | str] = {
+GOOD: dict[str, int | str | bytes] = {
     "mode": 1,
     "drug": "morphine",
     "concentration_ng_per_ml": 25_000_000,
@@ -29,4 +33,12 @@ GOOD: dict[str, int | str] = {
     "step_pl_per_million": STEP,
     "name": "Morphine, continuous",
 }
-ROWS = {row[1]: row for row in rx.FIELDS}
+ROWS = {row[1]: row for row in t.FIELDS}
+
+
+def flex(days: Sequence[Sequence[tuple[int, int]]], week: Sequence[int], **changes: Any) -> dict[str, Any]:
+    """GOOD as a flex program: `days` are patterns of (minute, nL/day) from day_1 on, `week` their numbers from Monday."""
+    fields: dict[str, Any] = {**GOOD, "mode": t.MODE_FLEX, "week": bytes(week)}
+    for number, steps in enumerate(days, 1):
+        fields[f"day_{number}"] = pack_day(steps)
+    return dict(t.with_defaults({**fields, **changes}))

@@ -1,19 +1,27 @@
 """The chain of reasons, and the window rule against an oracle that looks at every window end in the minute grid."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thecal.core import gate
 from thecal.core import messages as m
+from thecal.core.basal import Basal
 from thecal.core.windows import RINGS, Windows
 
 STEP_PL = 41_282_490_964
 HOUR = 3_600_000
 
 
-def situation(**changes: int) -> gate.Situation:
-    fields = {
+def situation(**changes: Any) -> gate.Situation:
+    """A program that runs 0.5 mL/day, a clean past. A change goes to the program where it has such a field, or else to the
+    situation; `basal_nl_per_day` is the program's rate."""
+    fields: dict[str, Any] = {
+        "rate_nl_per_day": changes.pop("basal_nl_per_day", 480_000),
+        "week": b"",
+        "utc_offset_biased_min": 1440,
         "max_rate_nl_per_day": 1_000_000,
         "max_bolus_nl": 80_000,
         "limit_1h_nl": 120_000,
@@ -21,21 +29,31 @@ def situation(**changes: int) -> gate.Situation:
         "limit_24h_nl": 800_000,
         "bolus_lockout_ms": 2 * HOUR,
         "boluses_per_24h": 4,
+        "chunk_nl": 800,
+        "max_temp_ms": 0,
     }
-    own = {
+    own: dict[str, Any] = {
         "now_ms": 100 * HOUR,
         "history_ms": 100 * HOUR,
-        "basal_nl_per_day": 480_000,
+        "basal": None,
         "unsettled_steps": 0,
-        "promised_nl": 0,
         "step_pl_per_million": STEP_PL,
         "max_steps_per_s": 1000,
         "reservoir_left_nl": 20_000_000,
         "last_bolus_ms": -1,
     }
+    later: dict[str, Any] = {}
     for key, value in changes.items():
-        (fields if key in fields else own)[key] = value
-    return gate.Situation(fields, Windows(), **own)
+        (fields if key in fields else own if key in own else later)[key] = value
+    if own["basal"] is None:
+        own["basal"] = Basal(fields)
+    windows = Windows()
+    windows.roll(own["now_ms"])
+    s = gate.Situation(fields, windows, **own)
+    for key, value in later.items():
+        assert hasattr(s, key)
+        setattr(s, key, value)
+    return s
 
 
 def bolus(volume_nl: int = 40_000, duration_ms: int = 600_000) -> gate.Wish:
@@ -59,7 +77,8 @@ def test_a_modest_bolus_is_granted_whole() -> None:
         ({}, bolus(80_001), m.MAX_BOLUS),
         ({}, bolus(41), m.BELOW_QUANTUM),
         ({}, bolus(80_000, 1), m.STEP_RATE),
-        ({"promised_nl": 1}, bolus(), m.BOLUS_RUNNING),
+        ({"running": (1, 1)}, bolus(), m.BOLUS_RUNNING),
+        ({"alarm": 6}, bolus(), m.ALARM),
         ({"last_bolus_ms": 98 * HOUR + 1}, bolus(), m.LOCKOUT),
         ({"boluses_per_24h": 0}, bolus(), m.BOLUS_COUNT),
         ({"limit_1h_nl": 60_000}, bolus(), m.WINDOW_1H),
@@ -68,7 +87,7 @@ def test_a_modest_bolus_is_granted_whole() -> None:
         ({"reservoir_left_nl": 39_999}, bolus(), m.RESERVOIR),
     ],
 )
-def test_each_constraint_refuses_with_its_reason(changes: dict[str, int], wish: gate.Wish, reason: int) -> None:
+def test_each_constraint_refuses_with_its_reason(changes: dict[str, Any], wish: gate.Wish, reason: int) -> None:
     s = situation(**changes)
     assert reasons(s, wish) == [reason]
     assert gate.judge(s, wish).allowed == 0
@@ -79,10 +98,31 @@ def test_all_reasons_are_known_not_only_the_first() -> None:
     assert {m.MAX_BOLUS, m.LOCKOUT, m.BOLUS_COUNT, m.WINDOW_1H, m.WINDOW_4H, m.WINDOW_24H} <= set(got)
 
 
-def test_basal_is_narrowed_not_refused() -> None:
-    verdict = gate.judge(situation(), gate.Wish(gate.BASAL, rate_nl_per_day=2_000_000))
-    assert verdict.allowed == 1_000_000
-    assert verdict.first() == (m.MAX_RATE, 2_000_000, 1_000_000)
+def test_a_program_is_judged_by_its_highest_rate_not_by_its_daily_dose() -> None:
+    """The validator refuses such a program first; the chain does not lean on that."""
+    s = situation(basal_nl_per_day=1_000_001)
+    verdict = gate.judge(s, gate.Wish(gate.BASAL, rate_nl_per_day=5_000))
+    assert (verdict.allowed, verdict.first()) == (0, (m.MAX_RATE, 1_000_001, 1_000_000))
+    s = situation(basal_nl_per_day=1_000_000)
+    assert gate.judge(s, gate.Wish(gate.BASAL, rate_nl_per_day=900_000)).allowed == 900_000
+
+
+@pytest.mark.sr("SR-02")
+def test_a_program_taken_while_infusing_has_to_fit_the_windows_beside_the_bolus_under_way() -> None:
+    s = situation(limit_1h_nl=60_000, running=(40_000, 600_000))
+    wish = gate.Wish(gate.BASAL, rate_nl_per_day=480_000)
+    assert reasons(s, wish) == []  # off: nothing will run until a start
+    s.infusing = True
+    assert reasons(s, wish) == [m.WINDOW_1H]
+
+
+def test_a_later_constraint_never_widens_what_an_earlier_one_allowed() -> None:
+    verdict = gate.Verdict(100)
+    verdict.narrow(60, m.TITRATION, 100, 60)
+    verdict.narrow(80, m.MAX_RATE, 100, 80)
+    verdict.narrow(-5, m.STROKE, 1, 0)
+    assert verdict.allowed == 0
+    assert [reason for reason, _value, _limit in verdict.reasons] == [m.TITRATION, m.MAX_RATE, m.STROKE]
 
 
 @pytest.mark.sr("SR-02")

@@ -10,22 +10,40 @@ from thecal.core.windows import RING_1H
 
 @pytest.mark.sr("SR-02")
 def test_the_day_ahead_counts_beside_what_was_delivered() -> None:
-    """With one constant basal rate this is always at least what full basal assumed for a missing past would add (the past
-    leaves the window no earlier than the basal ahead replaces it); the assumption matters once a schedule lowers its rate."""
     young = situation(history_ms=0, now_ms=0, limit_24h_nl=600_000, limit_4h_nl=600_000, limit_1h_nl=600_000)
     young.windows.add(0, 2_000)  # 82.6 uL
     assert m.WINDOW_24H in reasons(young, bolus())
     young.history_ms = 100 * HOUR
-    old = reasons(young, bolus())
-    assert m.WINDOW_24H in old  # the day ahead of it holds 82.6 + 500 + 40 uL as well
-    young.fields["limit_24h_nl"] = 82_565 + 40_000 + 500_000
+    assert m.WINDOW_24H in reasons(young, bolus())
+    # what was delivered, the bolus, 25 h of basal (the window and one bucket), two chunks
+    young.fields["limit_24h_nl"] = 82_565 + 40_000 + 500_000 + 1_600
     assert reasons(young, bolus()) == []
+    young.fields["limit_24h_nl"] -= 1
+    assert reasons(young, bolus()) == [m.WINDOW_24H]
+
+
+def worst(s: gate.Situation) -> int:
+    """The 1 h window of basal and what is already promised alone."""
+    return gate.worst_window_nl(s, RING_1H, s.basal, s.flows(), s.now_ms)
 
 
 @pytest.mark.sr("SR-02")
 def test_what_is_already_promised_counts() -> None:
-    without = gate.worst_window_nl(situation(), RING_1H, 0)
-    assert gate.worst_window_nl(situation(promised_nl=7_000), RING_1H, 0) == without + 7_000
+    without = worst(situation())
+    assert worst(situation(running=(7_000, 600_000))) == without + 7_000
+
+
+@pytest.mark.sr("SR-02")
+def test_steps_intended_or_owed_but_not_settled_count() -> None:
+    without = worst(situation())
+    assert worst(situation(unsettled_steps=3)) == without + 124  # 3 x 41.28 nL, rounded up
+    assert worst(situation(owed_steps=3)) == without + 124
+    assert worst(situation(owed_steps=2, unsettled_steps=1)) == without + 124
+
+
+@pytest.mark.sr("SR-02")
+def test_two_chunks_of_accounting_count() -> None:
+    assert worst(situation()) == 480_000 * 65 // 1440 + 1 + 2 * 800
 
 
 @pytest.mark.sr("SR-02")
@@ -38,18 +56,13 @@ def test_open_intent_counts_in_the_room_for_a_chunk() -> None:
 
 
 @pytest.mark.sr("SR-02")
-def test_window_ends_after_a_long_bolus_are_looked_at() -> None:
-    """A flex rate is not needed to see it: what still counts late in the window has to be met by its end, not by the start."""
-    s = situation(basal_nl_per_day=0)
+@pytest.mark.parametrize("duration_ms", [60_000, 2 * HOUR])
+def test_what_waits_in_the_window_when_a_bolus_ends_is_met_by_its_end(duration_ms: int) -> None:
+    """By hand: 1000 steps of a moment ago count for 1 h and up to 5 min; a bolus that is over before meets them whole, one of
+    2 h only by the part that lies in the same 65 min."""
+    s = situation(basal_nl_per_day=0, chunk_nl=0)
     s.windows.add(s.now_ms, 1_000)
-    ends: list[int] = []
-    still_in = s.windows.still_in
-
-    def spy(ring: int, now_ms: int, ahead_ms: int) -> int:
-        ends.append(ahead_ms)
-        return still_in(ring, now_ms, ahead_ms)
-
-    s.windows.still_in = spy  # type: ignore[method-assign]
-    gate.worst_window_nl(s, RING_1H, 2 * HOUR)
-    assert min(ends) == 0
-    assert max(ends) == 2 * HOUR + HOUR + 300_000
+    flows = [(s.now_ms, s.now_ms + duration_ms, 60_000)]
+    got = gate.worst_window_nl(s, RING_1H, s.basal, flows, s.now_ms)
+    together = 60_000 if duration_ms <= HOUR else -(-60_000 * (65 * 60_000 - 1) // duration_ms)
+    assert got == 41_283 + together

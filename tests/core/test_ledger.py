@@ -61,7 +61,7 @@ def test_recovery_drops_promised_boluses() -> None:
     after = Ledger(flash.write)
     assert after.load(flash.data)
     assert after.recover(10) == (0, 0, 40_000)
-    assert after.grants == []
+    assert after.grant is None
     assert after.last_bolus_ms == 10  # the lockout goes on
     assert after.windows.boluses_24h() == 1
 
@@ -98,7 +98,7 @@ def test_a_value_too_big_for_its_field_changes_nothing() -> None:
     with pytest.raises(CodecError):
         ledger.commit(0)
     assert ledger.pack() == before
-    assert ledger.grants == []
+    assert ledger.grant is None
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 21), (20, 1), (0, 0), (0, -1), (-1, 2)])

@@ -27,7 +27,7 @@ def test_safe_is_left_only_by_recovery_or_maintenance() -> None:
 
 
 def test_motion_needs_infusing_and_infusing_needs_start_resume_or_policy() -> None:
-    assert [state for state in states.STATES if states.may_move(state)] == [states.INFUSING]
+    assert [state for state in states.STATES if states.may_move(state)] == [states.INFUSING, states.SETUP]
     ways_in = {
         event
         for state in states.STATES
@@ -40,3 +40,27 @@ def test_motion_needs_infusing_and_infusing_needs_start_resume_or_policy() -> No
 @pytest.mark.sr("SR-07")
 def test_a_bolus_is_taken_only_while_infusing() -> None:
     assert [state for state in states.STATES if states.step(state, states.E_BOLUS) != states.NO] == [states.INFUSING]
+
+
+def ways_into(target: int) -> set[tuple[int, int]]:
+    return {(state, event) for state in states.STATES for event in states.EVENTS if states.step(state, event) == target != state}
+
+
+def test_set_up_motions_begin_only_from_off_and_lead_nowhere_near_therapy() -> None:
+    assert ways_into(states.SETUP) == {(states.OFF, states.E_MOVE)}
+    after = {states.step(states.SETUP, event) for event in states.EVENTS} - {states.NO}
+    assert after == {states.OFF, states.SAFE, states.MAINTENANCE}
+
+
+@pytest.mark.sr("SR-04")
+def test_an_emergency_stop_ends_every_motion_and_starts_nothing() -> None:
+    for state in states.STATES:
+        after = states.step(state, states.E_ESTOP)
+        assert not states.may_move(state if after == states.NO else after)
+    assert states.step(states.INFUSING, states.E_ESTOP) == states.step(states.SETUP, states.E_ESTOP) == states.OFF
+    assert states.step(states.HELD, states.E_ESTOP) == states.OFF
+    assert states.step(states.SAFE, states.E_ESTOP) == states.SAFE
+
+
+def test_a_rate_is_changed_only_while_infusing() -> None:
+    assert [state for state in states.STATES if states.step(state, states.E_RATE) != states.NO] == [states.INFUSING]

@@ -200,6 +200,7 @@ class Chip:
         for name in [name for name in sys.modules if name.startswith("thecal.drivers.rp2_")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setattr(time, "ticks_us", self.ticks_us, raising=False)
+        monkeypatch.setattr(time, "sleep_us", self.passes, raising=False)
         monkeypatch.setattr(time, "ticks_ms", lambda: self.us // 1000 % TICKS, raising=False)
         monkeypatch.setattr(time, "ticks_add", lambda a, b: (a + b) % TICKS, raising=False)
         monkeypatch.setattr(time, "ticks_diff", lambda a, b: (a - b + TICKS // 2) % TICKS - TICKS // 2, raising=False)

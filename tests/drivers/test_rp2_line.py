@@ -1,4 +1,5 @@
-"""Clock and serial line of the RP2040: no wrap is lost, input ends a wait, a host that does not read cannot hold the pump up."""
+"""Clock and serial line of the RP2040: no wrap is lost, input or a switch ends a wait, a host that does not read cannot hold the
+pump up."""
 
 import importlib
 from typing import Any
@@ -13,8 +14,14 @@ def serial(chip: Chip) -> Any:
 
 
 @pytest.fixture
-def clock(chip: Chip, serial: Any) -> Any:
-    return importlib.import_module("thecal.drivers.rp2_clock").Clock(serial)
+def inputs(chip: Chip) -> Any:
+    return importlib.import_module("thecal.drivers.rp2_inputs").Inputs({"button": 10, "estop": 11, "home": 12})
+
+
+@pytest.fixture
+def clock(chip: Chip, serial: Any, inputs: Any) -> Any:
+    chip.pins.write(11, 0, chip.machines.now)  # the emergency stop is wired and closed
+    return importlib.import_module("thecal.drivers.rp2_clock").Clock(serial, inputs)
 
 
 def test_the_clock_counts_from_boot(chip: Chip, clock: Any) -> None:
@@ -28,7 +35,7 @@ def test_no_wrap_is_lost_in_a_day(chip: Chip, clock: Any) -> None:
     began = chip.us
     last = -1
     while chip.us - began < 86_400_000_000:
-        chip.passes(TICKS // 2 - 1000)  # the longest that may pass between two looks
+        chip.passes(TICKS - 1000)  # the longest that may pass between two looks
         now = clock.now_ms()
         assert now > last
         last = now
@@ -63,6 +70,21 @@ def test_wait_ends_when_input_comes(chip: Chip, clock: Any) -> None:
     before = chip.us
     clock.wait(clock.now_ms() + 10_000)
     assert chip.us - before < 1000
+
+
+@pytest.mark.parametrize(("pin", "level", "mask"), [(10, 0, 1), (11, 1, 2), (12, 0, 4)])
+def test_a_switch_ends_a_wait_within_a_slice_and_only_once(
+    chip: Chip, clock: Any, inputs: Any, pin: int, level: int, mask: int
+) -> None:
+    chip.pins.write(pin, level, chip.machines.now)
+    before = chip.us
+    clock.wait(clock.now_ms() + 10_000)
+    assert chip.us - before < 51_000
+    assert inputs.changed()
+    before = chip.us
+    clock.wait(clock.now_ms() + 200)  # nobody has read it; a loop that never does must still idle
+    assert chip.us - before >= 199_000
+    assert inputs.read() == mask
 
 
 def test_all_byte_values_come_in_without_blocking(chip: Chip, serial: Any) -> None:

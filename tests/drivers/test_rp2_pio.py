@@ -15,7 +15,7 @@ STEP = 2
 
 def make(chip: Chip) -> tuple[Any, Any]:
     """(pulser, clock) on a fresh chip."""
-    clock = importlib.import_module("thecal.drivers.rp2_clock").Clock(None)
+    clock = importlib.import_module("thecal.drivers.rp2_clock").Clock(None, None)
     return importlib.import_module("thecal.drivers.rp2_pio").Pulser(STEP, clock), clock
 
 

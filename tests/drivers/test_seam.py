@@ -47,12 +47,12 @@ def pico(chip: Chip) -> Any:
 
 
 def test_the_rp2_board_is_whole(pico: Any) -> None:
-    assert check_seam(pico) == 25
+    assert check_seam(pico) == 28
 
 
 def test_the_virtual_board_is_whole() -> None:
     virtual_chip.make_world(board_config(), seed=1, fs=Image().fs)
-    assert check_seam(open_board(board_config())) == 25
+    assert check_seam(open_board(board_config())) == 28
 
 
 def test_what_is_missing_is_found(pico: Any) -> None:

@@ -24,7 +24,8 @@ def test_a_repeated_id_is_answered_again_and_never_run_again() -> None:
     again = b.command("bolus", i=i, nl=40_000, ms=600_000)
     assert first["a"] == 0 and again["a"] == 1
     assert {k: v for k, v in first.items() if k != "a"} == {k: v for k, v in again.items() if k != "a"}
-    assert len(b.pump.ledger.grants) == 1
+    assert b.pump.ledger.grant is not None and b.pump.ledger.grant.command_id == i
+    assert b.pump.ledger.windows.boluses_24h() == 1
 
 
 @pytest.mark.sr("SR-03")

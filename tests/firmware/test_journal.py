@@ -53,7 +53,7 @@ def test_at_most_one_durable_write_in_a_turn() -> None:
 def test_a_command_in_a_turn_whose_write_is_used_is_asked_to_come_again() -> None:
     b = Bench().running()
     b.pump.store.spent = True
-    request = {"c": "hold", "i": (b.pump.ledger.id_floor + 1) << 16 | 3}
+    request = {"c": "hold", "i": (b.pump.ledger.id_floor + 1) << 16 | 3, "ms": 0}
     reply = b.supervisor._link._commands.run(request, b.pump.now_ms())
     assert reply is not None and reply[0] == messages.BUSY
     b.pump.store.spent = False

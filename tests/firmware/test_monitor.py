@@ -70,7 +70,19 @@ def test_delivery_gone_mad_with_valid_intents_meets_the_envelope() -> None:
     assert b.pump.monitor.tripped == faults.TRIP_ENVELOPE
     assert b.pump.state == states.SAFE
     limits = b.pump.monitor.decode(b.pump.monitor.blob())
-    assert b.edges() - before <= 2 * (limits["basal"] + limits["bolus"])
+    assert b.edges() - before <= limits["safe"] + 5  # no bolus was promised; and a look of 2 s at 1.3 steps a second
+
+
+@pytest.mark.sr("SR-08")
+def test_a_bolus_that_is_not_in_the_ledger_meets_the_envelope() -> None:
+    """Delivery runs one of 40 uL that nobody granted, with honest intents; the same one granted trips nothing (below)."""
+    b = running()
+    b.pump.delivery._acc.start_bolus(40_000, 600_000)
+    before = b.edges()
+    b.advance(HOUR)
+    assert b.pump.monitor.tripped == faults.TRIP_ENVELOPE
+    limits = b.pump.monitor.decode(b.pump.monitor.blob())
+    assert b.edges() - before <= limits["safe"] + 5
 
 
 @pytest.mark.sr("SR-08")
@@ -80,7 +92,7 @@ def test_windows_of_the_monitor_hold_without_those_of_the_gate() -> None:
     fields = program()
     small = monitor_limits.encode({**fields, "limit_1h_nl": 8_256}, program_crc(pack(fields)))
     limits = b.pump.monitor.decode(small)
-    assert limits["max_1h"] < 250 < limits["basal"] * 4
+    assert limits["max_1h"] < 250 < limits["safe"] * 4
     b.activate(fields, small)
     b.command("start")
     b.advance(HOUR)
@@ -133,7 +145,7 @@ def test_limits_below_what_the_windows_hold_are_refused_while_infusing() -> None
 @pytest.mark.parametrize("chunk_nl", [2_000, 6_000])
 @pytest.mark.parametrize("after_boundary_ms", [-500, -100, 0, 500, 3_000])
 def test_the_tail_of_a_bolus_may_cross_an_interval(chunk_nl: int, after_boundary_ms: int) -> None:
-    b = Bench().running(program(rate_nl_per_day=480_000, chunk_nl=chunk_nl, max_bolus_nl=80_000))
+    b = Bench().running(program(rate_nl_per_day=480_000, chunk_nl=chunk_nl, limit_1h_nl=130_000))
     wait_ms = 2 * 900_000 - b.pump.now_ms() - 60_000 + after_boundary_ms
     b.advance(wait_ms)
     assert b.command("bolus", nl=80_000, ms=60_000)["r"] == 0

@@ -7,7 +7,7 @@ import pytest
 from harness import Bench
 from startup_bench import refused, used
 
-from thecal.core import events, faults, states
+from thecal.core import events, faults, messages, states
 from thecal_twin import faults as twin_faults
 
 HOUR = 3_600_000
@@ -115,7 +115,12 @@ def test_provisioning_with_unknown_history_starts_with_full_windows() -> None:
     b.advance(HOUR // 2)
     assert b.edges() == 0
     assert faults.A_LIMIT_NARROWED in b.pump.alarms.held()
-    assert b.command("bolus", nl=40_000, ms=600_000)["k"] in (3, 4, 5)
+    answer = b.command("bolus", nl=40_000, ms=600_000)
+    assert (answer["r"], answer["k"], answer["v"]) == (1, messages.ALARM, faults.A_LIMIT_NARROWED)
+    assert b.command("stop")["r"] == 0
+    b.restart()  # the alarm is gone, the full windows are not
+    assert b.command("start")["r"] == 0
+    assert b.command("bolus", nl=40_000, ms=600_000)["k"] in (messages.WINDOW_1H, messages.WINDOW_4H, messages.WINDOW_24H)
 
 
 @pytest.mark.sr("SR-30")

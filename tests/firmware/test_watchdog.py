@@ -65,10 +65,11 @@ def test_a_service_that_raises_stops_the_pump_and_is_named() -> None:
     def broken(_now_ms: int) -> int:
         raise ValueError("broken")
 
+    names = [name for name, _service, _late in b.supervisor._services]
     b.pump.delivery.poll = broken
     b.advance(10_000)
     fault = [r for r in b.log() if r.code == events.FAULT]
-    assert [(r.detail, r.b) for r in fault] == [(faults.SERVICE_DIED, 1)]
+    assert [(r.detail, r.b) for r in fault] == [(faults.SERVICE_DIED, names.index("delivery"))]
     assert b.pump.state == states.SAFE and not b.world.en
 
 

@@ -10,6 +10,7 @@ def alone(tmp_path, monkeypatch):
     """No board, no log and no answer of the machine's own gets into a test, and nothing waits for long."""
     monkeypatch.setenv("THECAL_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("THECAL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("THECAL_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.delenv("THECAL_PORT", raising=False)
     monkeypatch.setattr("thecal_host.link.client.QUERY_DEADLINE_S", 1.0)
     monkeypatch.setattr("thecal_host.link.client.COMMAND_DEADLINE_S", 1.0)

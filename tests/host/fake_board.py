@@ -35,11 +35,33 @@ STATUS = {
     "wr": 12,
     "heap": 100_000,
     "hold": 0,
+    "mode": 1,
+    "ovl": 0,
+    "ovlms": 0,
+    "chg": None,
+    "chgrate": None,
+    "wall": None,
+    "lock": 0,
+    "nbol": 0,
+    "unmet": 0,
+    "src": 0,
+    "mot": 0,
+    "motleft": 0,
+    "pos": None,
+    "dir": 0,
+    "btn": None,
+    "stop": None,
+    "home": None,
+    "ovr": 0,
+    "lib": 0,
+    "held": [],
+    "setup": 0,
 }
 
 
 class FakeBoard:
-    """`with FakeBoard() as board: Client(board.url)`. `mode`: "board", "repl", "raw_repl", "noise", "silent", "old_frames"."""
+    """`with FakeBoard() as board: Client(board.url)`. `mode`: "board", "repl", "echo", "raw_repl", "noise", "silent" or
+    "old_frames"."""
 
     def __init__(self, mode="board", board_id="fa4eb0a2d0000001", proto=1, faults=()):
         self.mode = mode
@@ -57,6 +79,7 @@ class FakeBoard:
         self.refuse = {}
         self.lazy = False
         self.status = dict(STATUS)
+        self.motion = []  # statuses to show one after the other once a motion was granted
         self.hello_extra = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
@@ -114,6 +137,8 @@ class FakeBoard:
             line.sendall(
                 data.replace(b"\x00", b"") + b"\r\nTraceback (most recent call last):\r\nSyntaxError: invalid syntax\r\n>>> "
             )
+        elif self.mode == "echo":
+            line.sendall(data + b"\r\n>>> ")
         elif self.mode == "raw_repl":
             line.sendall(b"raw REPL; CTRL-B to exit\r\n>")
         elif self.mode == "noise":
@@ -169,6 +194,8 @@ class FakeBoard:
             hello.update({"next": self.floor + 1, "seq": len_seq(self.records), "port": "fake"})
             return split(hello | self.hello_extra)
         if name == "status":
+            if self.motion:
+                self.status |= self.motion.pop(0)
             return split({"r": 0, **self.status})
         if name == "log":
             return self._log(request["s"])
@@ -188,6 +215,8 @@ class FakeBoard:
             return {"r": messages.STALE_ID}
         self.floor = messages.id_counter(command_id)
         answer = self.refuse.get(request["c"], {"r": 0, "v": request.get("nl", 0)})
+        if answer["r"] == 0 and request["c"] == "clock":
+            self.status["wall"] = request["u"]
         self.ran.append((request["c"], command_id))
         self.answers[command_id] = (mark, answer)
         return answer

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 from cli_bench import MORPHINE, board_with_program, path_env
+from flex_bench import MONDAY_0800_MS, flex_board
 
+from thecal.core import events, messages
+from thecal.core.ledger import M_DETACHED
 from thecal_host.cli import exit_codes
 
 # -------------------------------------------------------------------------------------------------
@@ -20,7 +23,7 @@ def test_log_pull_show_export(thecal, tmp_path):
     assert out.startswith("100 new records")
     code, out, _err = thecal("log", "show", "-n", "3")
     assert len(out.splitlines()) == 3
-    assert "delivered" in out
+    assert "pumped" in out
     code, out, _err = thecal("log", "show", "--json", "-n", "0")
     assert len(json.loads(out)["records"]) == 100
     assert thecal("log", "export", tmp_path / "log.csv")[0] == 0
@@ -29,6 +32,29 @@ def test_log_pull_show_export(thecal, tmp_path):
     code, _out, err = thecal("log", "export", tmp_path / "no" / "log.csv")
     assert code == exit_codes.STORAGE
     assert "no such folder" in err
+
+
+def test_log_show_tells_wall_clock_times_where_the_log_does(thecal):
+    with flex_board() as board:
+        for seq, row in enumerate(
+            [
+                (1, 0, events.BOOT),
+                (1, 1000, events.CLOCK, MONDAY_0800_MS, 0, 0, events.CLOCK_FIRST),
+                (1, 2000, events.UNMET, 7 << 16, 60, 1, messages.LOCKOUT),
+                (2, 2000, events.MOVE, 8 << 16, 200, 1000, messages.PRIME | M_DETACHED),
+            ]
+        ):
+            board.records.append(events.pack_record(seq, *row))
+        assert thecal("log", "pull", "--port", board.url)[0] == 0
+    lines = thecal("log", "show")[1].splitlines()
+    assert "2026-11-30 08:59:59+01:00" in lines[0]
+    assert "2026-11-30 09:00:00+01:00  wall clock set: 2026-11-30 08:00:00Z" in lines[1]
+    assert "UNMET DEMAND: a patient bolus was refused (lockout); it would have been granted in 1 min" in lines[2]
+    assert lines[3].split()[:5] == ["3", "start", "2", "2", "s"]
+    assert "set-up motion (prime, outlet disconnected) of 200 steps = 8.256 uL" in lines[3]
+    records = json.loads(thecal("log", "show", "--json")[1])["records"]
+    assert [record["unix_ms"] for record in records] == [MONDAY_0800_MS - 1000, MONDAY_0800_MS, MONDAY_0800_MS + 1000, None]
+    assert (records[1]["way_name"], records[2]["reason_name"], records[3]["motion_name"]) == ("first", "lockout", "prime")
 
 
 def test_log_show_with_nothing_kept(thecal):

@@ -109,9 +109,11 @@ def test_upload_then_activate(thecal):
         code, _out, err = thecal("activate", "--port", board.url)
         assert code == exit_codes.NOT_CONFIRMED
         assert "basal goes from nothing to 0.48 mL/day" in err
-        assert thecal("activate", "--port", board.url, "--yes")[0] == 0
+        assert thecal("activate", "--port", board.url, "--yes")[0] == exit_codes.NOT_CONFIRMED
+        crc = program_crc(board.blobs[messages.BLOB_PROGRAM])
+        assert thecal("activate", "--port", board.url, "--yes", "--crc", f"{crc:08x}")[0] == 0
         (asked,) = [request for request in board.requests if request["c"] == "activate"]
-        assert asked["crc"] == program_crc(board.blobs[messages.BLOB_PROGRAM])
+        assert asked["crc"] == crc
 
 
 def test_upload_lists_increases_over_the_active_program(thecal, tmp_path):

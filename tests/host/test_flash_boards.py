@@ -1,6 +1,7 @@
 """`thecal flash` on real virtual boards by real mpremote: first install, update, interruption, running therapy, the fallback."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from thecal_host.flashing.errors import FlashError, Interrupted
 from thecal_host.flashing.run import flash
 from thecal_host.link.client import Client
 from thecal_host.link.errors import AtRepl
+from thecal_host.reference_day import EXAMPLE, REFERENCE_DAY, Action
 from thecal_host.virtual.control import ControlClient
 from thecal_host.virtual.registry import RunningBoard
 
-STARTED = tuple(action for action in scenario.REFERENCE_DAY if action.at_ms == 0)
+WHAT = ("provision", "upload", "activate", "clock")
+STARTED = tuple(replace(action, at_ms=0) for action in REFERENCE_DAY if action.what in WHAT)
+STARTED += (Action(0, "start"),)
 
 
 def infusing(board: RunningBoard) -> None:
     """Provision, upload, activate, start."""
-    scenario.play(board, str(paths.examples_dir() / "morphine_continuous.toml"), STARTED)
+    scenario.play(board, str(paths.examples_dir() / EXAMPLE), STARTED)
 
 
 def state_of(board: RunningBoard) -> int:

@@ -24,7 +24,7 @@ def virtual() -> bundle.Bundle:
 
 def test_a_board_gets_the_drivers_of_its_own_port_only(virtual: bundle.Bundle) -> None:
     drivers = {path.removeprefix("/thecal/drivers/") for path in virtual.files if path.startswith("/thecal/drivers/")}
-    assert drivers == {"__init__.mpy", "motor.mpy", "store.mpy", "virtual.mpy"}
+    assert drivers == {"__init__.mpy", "motor.mpy", "store.mpy", "ticks.mpy", "virtual.mpy"}
     pico = bundle.build(boards.load("rpi_pico"))
     drivers = {path.removeprefix("/thecal/drivers/") for path in pico.files if path.startswith("/thecal/drivers/")}
     assert {"motor.mpy", "store.mpy", "rp2_board.mpy", "rp2_pio.mpy"} <= drivers

@@ -157,7 +157,7 @@ def test_a_value_out_of_range_never_leaves_the_host(nl, ms):
         assert all(request["c"] == "hello" for request in board.requests)
 
 
-@pytest.mark.parametrize("mode", ["repl", "raw_repl"])
+@pytest.mark.parametrize("mode", ["repl", "echo", "raw_repl"])
 def test_a_board_at_the_prompt(mode):
     with FakeBoard(mode) as board, pytest.raises(AtRepl, match="run `thecal flash`"):
         client_of(board).connect()

@@ -14,12 +14,13 @@ from thecal_host.link.errors import LinkError
 from thecal_host.virtual.control import ControlClient
 
 
-def infusing(thecal, board):
-    """The morphine example active and running on `board`; arguments that name it."""
+def infusing(thecal, board, file=MORPHINE):
+    """The program in `file` (the morphine example) active and running on `board`; arguments that name it."""
     port = ("--port", board.url)
     assert thecal("provision", "--nothing-delivered", "--yes", *port)[0] == 0
-    assert thecal("upload", MORPHINE, *port)[0] == 0
-    assert thecal("activate", "--yes", *port)[0] == 0
+    code, out, err = thecal("upload", file, "--json", *port)
+    assert code == 0, err
+    assert thecal("activate", "--yes", "--crc", json.loads(out)["program_crc"], *port)[0] == 0
     assert thecal("start", "--yes", *port)[0] == 0
     return port
 

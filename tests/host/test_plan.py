@@ -1,4 +1,5 @@
-"""The plan: numbers small enough to do by hand, the domain's own examples, and the flash model."""
+"""The plan: numbers small enough to do by hand, the domain's own examples, the flash model, and the figures as people read
+them."""
 
 import json
 from fractions import Fraction
@@ -8,61 +9,107 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thecal.core import units
+from thecal.core.basal import Basal
+from thecal.core.prescription import with_defaults
+from thecal.core.schedule import pack_day
 from thecal.services import journal
-from thecal_host import boards, flash_life
+from thecal_host import boards, flash_life, plan_texts
 from thecal_host.flash_life import therapy_wear
 from thecal_host.paths import examples_dir
-from thecal_host.plan import PlanError, curve, make_plan
+from thecal_host.plan import LEASE_STEPS_MAX, PlanError, curve, make_plan, midnight_of
 from thecal_host.prescriptions import load
+from thecal_host.program_week import daily_nl
 
 BOARD = boards.load("virtual")
 MORPHINE = load(examples_dir() / "morphine_continuous.toml", BOARD.part).fields
-# 1 nL a microstep, 86,400 nL/day: one step a second
-SIMPLE = {
-    **MORPHINE,
-    "step_pl_per_million": 10**9,
-    "rate_nl_per_day": 86_400,
-    "chunk_nl": 144,
-    "max_bolus_nl": 10_000,
-    "boluses_per_24h": 2,
-    "concentration_ng_per_ml": 1_000_000,
-}
+BACLOFEN = load(examples_dir() / "baclofen_flex_night.toml", BOARD.part).fields
+# 1 nL a microstep, 86,400 nL/day: one step a second; no limit that matters
+SIMPLE = with_defaults(
+    {
+        "mode": 1,
+        "drug": "water",
+        "concentration_ng_per_ml": 1_000_000,
+        "rate_nl_per_day": 86_400,
+        "max_rate_nl_per_day": 200_000,
+        "max_bolus_nl": 10_000,
+        "limit_1h_nl": 50_000,
+        "limit_4h_nl": 100_000,
+        "limit_24h_nl": 200_000,
+        "bolus_lockout_ms": 3_600_000,
+        "boluses_per_24h": 2,
+        "reservoir_nl": 20_000_000,
+        "chunk_nl": 144,
+        "step_pl_per_million": 10**9,
+    }
+)
+COARSE = {**SIMPLE, "step_pl_per_million": 40 * 10**9, "chunk_nl": 500}  # 40 nL a microstep: the same in few steps
 
 
 def test_by_hand() -> None:
     plan = make_plan(SIMPLE)
-    assert (plan.steps_per_day, plan.ms_per_step, plan.step_pl, plan.lease_steps) == (86_400, 1_000, 1_000, 1)
+    assert (plan.steps_per_day, plan.ms_per_step_highest, plan.step_pl, plan.lease_steps) == (86_400, 1_000, 1_000, 1)
     assert plan.step_pg == 1_000  # 1 nL of 1 mg/mL is 1 ng
     assert plan.dose_ng_per_day == 86_400
     assert (plan.chunk_steps, plan.chunk_s) == (144, 143)  # a lease less: the next chunk is opened during it
-    assert plan.chunks_per_day == 745  # (86,400 + 20,000) / 143, rounded up
+    assert (plan.boluses_per_day, plan.bolus_nl_per_day) == (2, 20_000)
+    # (86,400 + 20,000) / 143 is 744.1; in a bolus a lease has up to 18 steps, and a chunk then gains that much less
+    assert 744 < plan.chunks_per_day < 744 + 20_000 // 100
     assert (len(plan.points), plan.points[-1].steps, plan.points[-1].t_ms) == (97, 86_400, 86_400_000)
+    assert plan.forecast.nominal.chunks == -(-86_400 // 143)
 
 
 def test_the_domain_s_refill_example() -> None:
     """20 mL, alarm at 2 mL, 0.3 mL/day: 60.0 days nominal, 52.4 at +14.5 %; boluses make it shorter."""
-    plan = make_plan({**MORPHINE, "rate_nl_per_day": 300_000, "boluses_per_24h": 0})
-    assert (plan.refill_days_tenths, plan.refill_days_tenths_fast) == (600, 524)
-    assert plan.refill_days_tenths_boluses == 600
-    used = make_plan({**MORPHINE, "rate_nl_per_day": 300_000, "boluses_per_24h": 5, "max_bolus_nl": 60_000})
-    assert used.refill_days_tenths_boluses == 300
-    assert used.refill_days_tenths_boluses_fast == 262
+    rate = {**COARSE, "rate_nl_per_day": 300_000, "max_rate_nl_per_day": 300_000, "limit_24h_nl": 700_000}
+    plan = make_plan({**rate, "boluses_per_24h": 0}, hours=1)
+    assert (plan.refill.tenths, plan.refill.tenths_fast) == (600, 524)
+    assert plan.refill_boluses.tenths == 600
+    used = make_plan(
+        {**rate, "limit_4h_nl": 400_000, "limit_1h_nl": 200_000, "boluses_per_24h": 5, "max_bolus_nl": 60_000}, hours=1
+    )
+    assert used.bolus_nl_per_day == 300_000
+    assert (used.refill_boluses.tenths, used.refill_boluses.tenths_fast) == (300, 262)
+    assert used.refill.tenths == 600
 
 
 def test_boluses_beyond_the_24h_limit_do_not_count() -> None:
-    plan = make_plan({**MORPHINE, "boluses_per_24h": 48})
-    assert plan.refill_days_tenths_boluses == 18_000_000 * 10 // 800_000
+    """The chain itself says how many there are: 48 a day are allowed by count, and the 24 h window stops them long before."""
+    plan = make_plan({**COARSE, "boluses_per_24h": 48, "bolus_lockout_ms": 600_000})
+    assert 0 < plan.bolus_nl_per_day <= 200_000 - 86_400
+    assert plan.forecast.worst.fills[2].per_mille <= 1000
+    assert plan.forecast.worst.held_ms is None
+
+
+def test_the_drug_s_stability_bounds_the_days_to_refill() -> None:
+    plan = make_plan(COARSE, hours=1, stability_days=30)
+    assert (plan.refill.tenths, plan.refill_boluses.tenths_fast) == (300, 300)
+    rows = dict(plan_texts.figures(plan))
+    assert rows["Stability in the reservoir"].startswith("30 days")
+    assert rows["Days to refill, all boluses used"] == "30.0 (stability) nominal, 30.0 (stability) at +14.5 %"
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1_000, 200_000_000), st.integers(100_000_000, 10**12))
-def test_the_curve_is_within_one_step_of_the_program(rate: int, step: int) -> None:
+@given(st.integers(1_000, 200_000_000), st.integers(1_000, 200_000_000), st.integers(1, 1439), st.integers(10**8, 10**12))
+def test_the_curve_is_within_one_step_of_the_program(first: int, second: int, minute: int, step: int) -> None:
+    """Through a change of rate at any minute of the day."""
+    fields = {**BACLOFEN, "week": b"\1" * 7, "day_1": pack_day([(0, first), (minute, second)]), "utc_offset_biased_min": 1440}
+    basal = Basal(fields)
+    basal.wall_ms = midnight_of(fields, 0)
     step_nl = Fraction(step, 10**9)
-    for point in curve(rate, step, 24):
-        programmed = Fraction(rate * point.t_ms, 86_400_000)
+    for point in curve(basal, 0, step, 24):
+        early = min(point.t_ms, minute * 60_000)
+        programmed = Fraction(first * early + second * (point.t_ms - early), units.DAY_MS)
         assert abs(point.steps * step_nl - programmed) < step_nl
         assert 0 <= programmed * 1000 - point.programmed_pl < 1
         assert 0 <= point.steps * step_nl * 1000 - point.delivered_pl < 1
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_midnight_is_local_and_on_that_day(day: int) -> None:
+    fields = {**BACLOFEN, "utc_offset_biased_min": 1440 + 90}
+    local_ms = midnight_of(fields, day) + 90 * 60_000
+    assert local_ms % units.DAY_MS == 0
+    assert (local_ms // units.DAY_MS + 3) % 7 == day
 
 
 @pytest.mark.parametrize("hours", [0, -1, 337])
@@ -73,29 +120,44 @@ def test_hours_out_of_range(hours: int) -> None:
 
 def test_table_and_json() -> None:
     plan = make_plan(MORPHINE, BOARD.config["limits"], hours=2)
-    rows = dict(plan.rows())
+    rows = dict(plan_texts.figures(plan))
     assert rows["Basal"] == "0.48 mL/day = 12 mg/day"
     assert rows["Quantum (one microstep)"] == "41.282 nL = 1.032 mcg of morphine"
     assert rows["Microsteps"] == "11627 a day, one every 7.4 s"
-    assert rows["Days to refill, basal alone"] == "37.5 nominal, 32.7 at +14.5 %"
-    assert rows["After 2 h"].startswith("968 steps, 39.961 uL (programmed 40 uL)")
+    assert rows["Days to refill (18 mL), basal alone"] == "37.5 nominal, 32.7 at +14.5 %"
+    assert rows["After 2 h without a bolus"].startswith("968 steps, 39.961 uL (programmed 40 uL)")
     assert "years" in rows["Flash life"] and "SHORTER" not in rows["Flash life"]
     data = json.loads(json.dumps(plan.as_dict()))
     assert data["rate_nl_per_day"] == 480_000
     assert data["flash"]["years_tenths"] == plan.flash.years_tenths
     assert len(data["points"]) == 9
+    assert data["forecast"]["patient"][0]["reason"] == 0
+
+
+def test_figures_of_a_flex_program_name_both_ends() -> None:
+    plan = make_plan(BACLOFEN)
+    rows = dict(plan_texts.figures(plan))
+    assert rows["Basal"].startswith("300 mcg/day (0.15 mL/day) to 450 mcg/day (0.225 mL/day)")
+    assert "23.7 s at the lowest rate, every 15.8 s at the highest" in rows["Microsteps"]
+    assert sum(daily_nl(BACLOFEN)) // 7 == plan.mean_nl_per_day
+    assert [text for _when, text, _why in plan_texts.rates(plan)] == [
+        "450 mcg/day (0.225 mL/day)",
+        "300 mcg/day (0.15 mL/day)",
+        "450 mcg/day (0.225 mL/day)",
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(examples_dir().glob("*.toml")), ids=lambda path: path.stem)
 def test_flash_life_of_the_examples(path) -> None:
-    plan = make_plan(load(path, BOARD.part).fields, BOARD.config["limits"])
+    plan = make_plan(load(path, BOARD.part).fields, BOARD.config["limits"], hours=1)
     assert plan.flash.long_enough
+    assert plan.forecast.worst.held_ms is None and plan.forecast.worst.empty_ms is None
 
 
 def test_a_short_flash_life_is_said() -> None:
-    plan = make_plan({**MORPHINE, "chunk_nl": 42})
+    plan = make_plan({**MORPHINE, "chunk_nl": 42}, hours=1)
     assert not plan.flash.long_enough
-    assert "SHORTER than the 10 years" in dict(plan.rows())["Flash life"]
+    assert "SHORTER than the 10 years" in dict(plan_texts.figures(plan))["Flash life"]
 
 
 # --- flash model --------------------------------------------------------------------------------------------------------------
@@ -126,5 +188,8 @@ def test_wear_of_a_therapy() -> None:
 
 
 def test_the_model_s_batches_are_the_firmware_s() -> None:
+    from thecal.drivers import motor
+
     assert journal.LAZY_RECORDS == flash_life.DOSES_PER_FLUSH
+    assert motor.LEASE_MAX_STEPS == LEASE_STEPS_MAX
     assert units.DAY_MS == 86_400_000

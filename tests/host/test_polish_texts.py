@@ -13,6 +13,7 @@ from thecal.core import events, faults, messages, states
 from thecal_host import amounts, boards, code_names, prescriptions, record_texts, texts
 from thecal_host.cli import exit_codes
 from thecal_host.link.types import Answer
+from thecal_host.paths import examples_dir
 
 STEP_PL = 41_282_490_964
 
@@ -108,32 +109,48 @@ def test_a_board_is_provisioned_once():
 
 def test_a_prescription_is_shown_in_words(thecal):
     out = thecal("check", MORPHINE)[1]
-    assert "basal.mode = continuous" in out
-    assert "power_loss.basal_resumes = yes" in out or "power_loss.basal_resumes = no" in out
+    assert "basal.mode: continuous" in out
+    assert "power_loss.basal_resumes  yes" in out
     with board_with_program() as board:
         out = thecal("upload", MORPHINE, "--port", board.url)[1]
-        line = next(line for line in out.splitlines() if line.startswith("power_loss.basal_resumes"))
-        assert line.split()[1:3] in (["yes", "yes"], ["no", "no"])
+        line = next(line for line in out.splitlines() if "Basal resumes after power loss" in line)
+        assert line.split()[-2:] == ["yes", "yes"]
 
 
-@pytest.mark.parametrize(
-    ("bolus", "warned"), [("1.5 mg", False), ("1.5 mcg", True), ("10 mcg", True), ("11 mcg", True), ("13 mcg", False)]
-)
-def test_a_bolus_a_thousand_times_too_small_is_noted(tmp_path, bolus, warned):
+WATER = examples_dir() / "bench_toy_28byj_water.toml"
+
+
+def water(tmp_path, dose):
+    """Water at 15 mL/day with a patient bolus of `dose`: 1/1000 of a day is 15 uL."""
     path = tmp_path / "rx.toml"
-    path.write_text(Path(MORPHINE).read_text().replace('max_bolus = "1.5 mg"', f'max_bolus = "{bolus}"'))
-    found = prescriptions.load(path, boards.load("virtual").part).warnings
+    text = WATER.read_text(encoding="utf-8").replace('rate = "4 mL/day"', 'rate = "15 mL/day"').replace('"12 mL"', '"40 mL"')
+    path.write_text(text.replace('"0.1 mL"', f'"{dose}"').replace('max_bolus = "0.25 mL"', 'max_bolus = "0.1 mL"'))
+    return path
+
+
+@pytest.mark.parametrize(("dose", "warned"), [("0.1 mL", False), ("16 uL", False), ("14 uL", True), ("10 uL", True)])
+def test_a_bolus_of_a_strange_size_is_noted(tmp_path, dose, warned):
+    found = prescriptions.load(water(tmp_path, dose), boards.load("virtual").part).warnings
     assert any("mg or mcg" in text for text in found) == warned
 
 
 def test_the_small_bolus_is_shown_by_check_plan_and_upload(thecal, tmp_path):
+    path = water(tmp_path, "14 uL")
+    with board_with_program() as board:
+        for command in (("check", path), ("plan", path, "--for", "1h"), ("upload", path, "--port", board.url)):
+            code, out, _err = thecal(*command)
+            assert code == 0
+            assert "mg or mcg" in out
+
+
+def test_a_bolus_a_thousand_times_too_small_is_refused_as_a_slip(thecal, tmp_path):
     path = tmp_path / "rx.toml"
     path.write_text(Path(MORPHINE).read_text().replace('max_bolus = "1.5 mg"', 'max_bolus = "1.5 mcg"'))
     with board_with_program() as board:
         for command in (("check", path), ("plan", path), ("upload", path, "--port", board.url)):
-            code, out, _err = thecal(*command)
-            assert code == 0
-            assert "mg or mcg" in out
+            code, _out, err = thecal(*command)
+            assert code == exit_codes.INVALID
+            assert "1/1000 of 1.5 mg" in err
 
 
 def test_a_time_without_a_unit_is_told_about_time(thecal):

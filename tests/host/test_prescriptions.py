@@ -1,6 +1,5 @@
 """Prescription files: the shipped examples, then every kind of mistake a person makes, each with key, value, limit and hint."""
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thecal.core import prescription as rx
-from thecal.core import units
-from thecal.core.units import UnitError
-from thecal_host import boards, prescriptions, unit_texts
+from thecal_host import boards, prescriptions
 from thecal_host.paths import examples_dir
-from thecal_host.prescription_texts import TOML_KEYS, explain
 from thecal_host.prescriptions import PrescriptionError, from_data, load
 
 PART = boards.load("virtual").part
@@ -46,7 +42,10 @@ def only(tmp_path: Path, old: str, new: str) -> Any:
 @pytest.mark.parametrize("path", sorted(examples_dir().glob("*.toml")), ids=lambda path: path.stem)
 def test_examples_are_good_and_without_warnings(path: Path) -> None:
     prescription = load(path, PART)
-    assert prescription.warnings == []
+    allowed = ["reservoir.volume (416 days of basal): "] if path.stem == "ziconotide_start" else []  # refill after 14 days
+    assert len(prescription.warnings) == len(allowed)
+    assert all(text.startswith(begin) for text, begin in zip(prescription.warnings, allowed, strict=True))
+    assert prescription.soft == [] and prescription.overrides == 0
     assert all(conversion.exact for conversion in prescription.conversions)
     fields, version = rx.unpack(prescription.blob)
     assert (fields, version) == (prescription.fields, 0)
@@ -65,6 +64,10 @@ def test_morphine_by_hand() -> None:
     assert (fields["bolus_lockout_ms"], fields["boluses_per_24h"]) == (7_200_000, 4)
     assert (fields["reservoir_nl"], fields["reservoir_low_nl"]) == (20_000_000, 2_000_000)
     assert (fields["chunk_nl"], fields["basal_resumes"]) == (800, 1)
+    assert (fields["patient_bolus_nl"], fields["patient_bolus_ms"], fields["min_rate_nl_per_day"]) == (20_000, 600_000, 48_000)
+    assert (fields["max_temp_ms"], fields["max_hold_ms"]) == (21_600_000, 14_400_000)
+    assert (fields["raise_per_mille"], fields["raise_nl_per_day"], fields["raise_window_ms"]) == (200, 0, 86_400_000)
+    assert (fields["mode"], fields["week"], fields["day_1"], fields["utc_offset_biased_min"]) == (1, b"", b"", 1440)
     assert fields["step_pl_per_million"] == PART["step_pl_per_million"]
     first = prescription.conversions[0]
     assert (first.key, first.written, first.kept, first.exact) == ("basal.dose", "12 mg/day", "0.48 mL/day", True)
@@ -78,9 +81,9 @@ def test_rate_instead_of_dose_is_the_same_program(tmp_path: Path) -> None:
 
 def test_a_rounding_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "rx.toml"
-    path.write_text(changed('max_bolus = "1.5 mg"', 'max_bolus = "1.00001 mg"').replace('"25 mg/mL"', '"24 mg/mL"'))
+    path.write_text(changed('max_bolus = "1.5 mg"', 'max_bolus = "1.00001 mg"'))
     bolus = next(conversion for conversion in load(path, PART).conversions if conversion.key == "limits.max_bolus")
-    assert (bolus.kept, bolus.exact, bolus.off_ppm) == ("41.667 uL", False, -2)  # 41,667.08 nL
+    assert (bolus.kept, bolus.exact, bolus.off_ppm) == ("40 uL", False, -10)  # 40,000.4 nL
 
 
 @pytest.mark.parametrize(
@@ -102,9 +105,31 @@ def test_a_rounding_is_reported(tmp_path: Path) -> None:
         ),
         ('dose = "12 mg/day" ', 'dose = "12 mg/day"\nrate = "1 mL/day" ', "basal.dose", ["exactly one", "not both"]),
         ('dose = "12 mg/day" ', "", "basal.dose", ["exactly one", "missing"]),
-        ('mode = "continuous"', 'mode = "flex"', "basal.mode", ["flex", "continuous"]),
+        ('mode = "continuous"', 'mode = "flux"', "basal.mode", ["flux", "flex", "continuous"]),
+        ('mode = "continuous"', "mode = 1", "basal.mode", ["1", "flex", "continuous"]),
         ('mode = "continuous"', "", "basal.mode", ["missing", "[basal]"]),
         ('name = "morphine"', "", "drug.name", ["missing", "[drug]"]),
+        ('name = "morphine"', 'name = "morphin"', "drug.name", ["morphin", 'did you mean "morphine"']),
+        ('"25 mg/mL"', '"25 mcg/mL"', "drug.concentration", ["25 mcg/mL", "1/1000 of", "mg, mcg"]),
+        ('"25 mg/mL"', '"24 mg/mL"', "drug.concentration", ["24 mg/mL", "10 mg/mL, 25 mg/mL", "library"]),
+        ('dose = "12 mg/day" ', 'dose = "12 mcg/day" ', "basal.dose", ["12 mcg/day", "1/1000 of 12 mg/day", "slip"]),
+        ('"0.5 mg"', '"5 mg"', "patient_bolus.dose", ["5 mg", "10 times", "slip"]),
+        ('"0.5 mg"', '"2 mg"', "patient_bolus.dose", ["2 mg", "80 uL", "60 uL", "limits.max_bolus"]),
+        ('"10 min"', '"400 ms"', "patient_bolus.duration", ["400 ms", "at least 1 s", "faster than the motor"]),
+        ('"10 min"', '"25 h"', "patient_bolus.duration", ["25 h", "1 day"]),
+        ('duration = "10 min"', "", "patient_bolus.duration", ["missing", "[patient_bolus]", "4 h"]),
+        ('dose = "0.5 mg"', "", "patient_bolus.dose", ["missing", "[patient_bolus]"]),
+        ('dose = "1.2 mg/day"', 'dose = "26 mg/day"', "minimum.dose", ["26 mg/day", "1.04 mL/day", "10 times"]),
+        ('dose = "1.2 mg/day"', 'dose = "1 mg/day"\nrate = "1 mL/day"', "minimum.dose", ["not both"]),
+        ('max_duration = "6 h"', 'max_duration = "4 days"', "temporary.max_duration", ["4 days", "at most 3 days"]),
+        ('max = "4 h"', 'max = "30 s"', "hold.max", ["30 s", "at least 1 min"]),
+        ('raise = "20 %"', 'raise = "20"', "titration.raise", ['"20"', "20 %"]),
+        ('raise = "20 %"', 'raise = "20,5 %"', "titration.raise", ["20,5", "no comma"]),
+        ('raise = "20 %"', 'raise = "20.55 %"', "titration.raise", ["20.55 %", "one decimal"]),
+        ('raise = "20 %"', 'raise = "2000 %"', "titration.raise", ["2000 %", "at most 1000 %"]),
+        ('raise = "20 %"', "", "titration.raise", ["missing", "raise_dose"]),
+        ('window = "24 h"', "", "titration.window", ["missing", "[titration]"]),
+        ('window = "24 h"', 'window = "0 h"', "titration.window", ["0 s", "window"]),
         ('name = "morphine"', 'name = "morphine hydrochloride"', "drug.name", ["22 characters", "16"]),
         ('name = "morphine"', 'name = "morphiné"', "drug.name", ["morphiné", "ASCII"]),
         ('name = "morphine"', "name = 5", "drug.name", ["5", "quotes"]),
@@ -112,16 +137,22 @@ def test_a_rounding_is_reported(tmp_path: Path) -> None:
         ('per_24h = "20 mg"', 'per_24 = "20 mg"', "limits.per_24", ['did you mean "per_24h"']),
         ("boluses_per_24h = 4", "boluses_per_24h = 49", "limits.boluses_per_24h", ["49", "48"]),
         ("boluses_per_24h = 4", "boluses_per_24h = 4.0", "limits.boluses_per_24h", ["4.0", "whole number"]),
-        ("boluses_per_24h = 4", "boluses_per_24h = true", "limits.boluses_per_24h", ["True", "whole number"]),
+        ("boluses_per_24h = 4", "boluses_per_24h = true", "limits.boluses_per_24h", ["true", "whole number"]),
         ('bolus_lockout = "2 h"', 'bolus_lockout = "8 days"', "limits.bolus_lockout", ["8 days", "at most 7 days"]),
         ('bolus_lockout = "2 h"', 'bolus_lockout = "2 mg"', "limits.bolus_lockout", ["2 mg", "a time"]),
-        ('max_bolus = "1.5 mg"', 'max_bolus = "3 mg"', "limits.max_bolus", ["3 mg", "0.12 mL", "88 uL", "per_1h"]),
+        ('max_bolus = "1.5 mg"', 'max_bolus = "2.4 mg"', "limits.max_bolus", ["2.4 mg", "96 uL", "88 uL", "per_1h"]),
+        ('max_bolus = "1.5 mg"', 'max_bolus = "3 mg"', "limits.max_bolus", ["3 mg", "0.12 mL", "10 times"]),
         ('per_24h = "20 mg"', 'per_24h = "12 mg"', "limits.per_24h", ["12 mg", "0.48 mL", "0.5016 mL", "basal"]),
         ('per_4h = "5 mg"', 'per_4h = "2.1 mg"', "limits.per_4h", ["2.1 mg"]),
         ('low = "2 mL" ', 'low = "20 mL" ', "reservoir.low", ["20 mL", "19.999999 mL"]),
         ('volume = "20 mL"', 'volume = "40 mL"', "reservoir.volume", ["40 mL", "at most 20 mL", "board"]),
         ("basal_resumes = true", "basal_resumes = 1", "power_loss.basal_resumes", ["1", "true or false"]),
-        ('max_rate = "25 mg/day"', 'max_rate = "250 mL/day"', "limits.max_rate", ["250 mL/day", "200 mL/day"]),
+        (
+            'max_rate = "25 mg/day"',
+            'max_rate = "250 mL/day"',
+            "limits.max_rate",
+            ["250 mL/day", "1000 times"],
+        ),
         ('max_bolus = "1.5 mg"', 'max_bolus = "0.0000001 mL"', "limits.max_bolus", ["0.1 %"]),
         ('max_bolus = "1.5 mg"', 'max_bolus = "0.00000000001 mL"', "limits.max_bolus", ["9 decimals"]),
         ('max_bolus = "1.5 mg"', 'max_bolus = "1.5 mq"', "limits.max_bolus", ["mq", "Known:"]),
@@ -158,8 +189,8 @@ def test_a_section_that_is_no_section(tmp_path: Path) -> None:
 
 def test_empty_file_names_every_required_key(tmp_path: Path) -> None:
     keys = {problem.key for problem in problems_of(tmp_path, "")}
-    required = {f"{section}.{key}" for section, rows in prescriptions.SCHEMA.items() for key, row in rows.items() if row[2]}
-    assert keys == required | {"basal.dose"}
+    required = {f"{section}.{key}" for section, rows in prescriptions.SCHEMA.items() for key, row in rows.items() if row[2] == 2}
+    assert keys == required and "basal.mode" in required
 
 
 @pytest.mark.parametrize(
@@ -207,12 +238,14 @@ def test_a_byte_order_mark_is_no_reason_to_refuse(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ("boluses_per_24h = 4", "boluses_per_24h = 0", "boluses_per_24h is 0"),
-        ('max_bolus = "1.5 mg"', 'max_bolus = "0 mg"', "max_bolus is 0"),
         ('max_bolus = "1.5 mg"', 'max_bolus = "1.7 mg"', "limits.per_1h leaves"),
         ("boluses_per_24h = 4", "boluses_per_24h = 6", "less than all 6 boluses"),
         ('bolus_lockout = "2 h"', 'bolus_lockout = "12 h"', "never be reached"),
         ('low = "2 mL" ', 'low = "19.5 mL" ', "less than 2 days"),
-        ("basal_resumes = true", "basal_resumes = false", "stays off"),
+        ("basal_resumes = true", "basal_resumes = false", "after a power cut"),
+        ('"10 min"', '"3 h"', "patient_bolus.duration is longer than limits.bolus_lockout"),
+        ('max_rate = "25 mg/day"', 'max_rate = "12 mg/day"', "a temporary rate can only lower it"),
+        ('dose = "1.2 mg/day"', 'dose = "13 mg/day"', "the minimum rate is higher"),
     ],
 )
 def test_warnings(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -226,33 +259,6 @@ def test_the_low_mark_has_a_default(tmp_path: Path) -> None:
     path = tmp_path / "rx.toml"
     path.write_text(changed('low = "2 mL" ', ""))
     assert load(path, PART).fields["reservoir_low_nl"] == 2_000_000
-
-
-# --- sentences ----------------------------------------------------------------------------------------------------------------
-def test_every_problem_code_and_field_has_a_sentence() -> None:
-    assert set(TOML_KEYS) == {row[1] for row in rx.FIELDS}
-    for row, code in itertools.product(rx.FIELDS, rx.CODES):
-        words = explain(rx.Problem(row[0], row[1], 5, 7, code))
-        assert words.hint and "newer firmware" not in words.hint
-        assert set(words.as_dict()) == {"key", "value", "limit", "hint"}
-    assert "code 99" in explain(rx.Problem(1, "mode", 1, 2, 99)).hint
-
-
-def test_every_unit_code_has_a_sentence() -> None:
-    for code, kind in itertools.product(range(units.EMPTY, units.NO_CONCENTRATION + 1), units.KINDS):
-        error = UnitError(code, "5 x", "x")
-        assert not unit_texts.hint(error, (kind,)).startswith("code")
-        assert unit_texts.limit_text(error, (kind,))
-        assert unit_texts.sentence(error, (kind,)).startswith('"5 x": ')
-    for kind, example in unit_texts.EXAMPLES.items():
-        assert units.parse(example, (kind,)).kind == kind
-
-
-def test_mg_is_never_offered_for_mcg() -> None:
-    for wrong, never in (("mgg", '"mcg"'), ("mcgg", '"mg"'), ("ucg", '"mg"'), ("mvg", '"mcg"')):
-        with pytest.raises(UnitError) as caught:
-            units.parse("5 " + wrong, (units.MASS,))
-        assert never not in unit_texts.hint(caught.value, (units.MASS,))
 
 
 # --- any table at all -----------------------------------------------------------------------------------------------------------

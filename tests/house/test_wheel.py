@@ -17,6 +17,8 @@ LIES_IN_THE_WHEEL = (
     "thecal/drivers/virtual.py",
     "thecal_host/_data/firmware/main.py",
     "thecal_host/_data/boards/virtual.toml",
+    "thecal_host/_data/drug_library.toml",
+    "thecal_host/_data/drug_library.sha256",
     "thecal_host/twin/rom/thecal_twin/chip.py",
 )
 

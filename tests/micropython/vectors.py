@@ -4,8 +4,11 @@ line per part. Run by both interpreters, the lines must be the same.
 No dict order, float, hash() or heap fact is printed, so any difference is a difference in arithmetic or bytes.
 """
 
+from vector_tools import Random, fold
+
 from thecal.core import events, frames, gate, messages, units
 from thecal.core.accumulator import Accumulator
+from thecal.core.basal import Basal
 from thecal.core.codec import CodecError, crc32, pack, put, unpack
 from thecal.core.ledger import Answer, Grant, Ledger
 from thecal.core.prescription import ProgramError, chunk_for, program_crc, validate
@@ -14,25 +17,6 @@ from thecal.core.prescription import unpack as unpack_program
 from thecal.core.windows import Windows
 from thecal.monitor.intent import read_history, read_intent
 from thecal.monitor.limits import crc16
-
-
-class Random:
-    """xorshift32: the same numbers everywhere."""
-
-    def __init__(self, seed):
-        self.x = seed
-
-    def below(self, n):
-        x = self.x
-        x ^= (x << 13) & 0xFFFFFFFF
-        x ^= x >> 17
-        x ^= (x << 5) & 0xFFFFFFFF
-        self.x = x
-        return x % n
-
-
-def fold(total, value):
-    return (total * 1000003 + value) % (1 << 61)
 
 
 def accumulators():
@@ -99,11 +83,17 @@ def windows_and_gate():
         "limit_24h_nl": 800_000,
         "bolus_lockout_ms": 7_200_000,
         "boluses_per_24h": 4,
+        "chunk_nl": 800,
+        "max_temp_ms": 0,
+        "rate_nl_per_day": 480_000,
+        "week": b"",
+        "utc_offset_biased_min": 1440,
     }
+    basal = Basal(fields)
     for _turn in range(150):
         now += r.below(3_600_000)
         w.add(now, r.below(400))
-        s = gate.Situation(fields, w, now, now, 480_000, r.below(40), 0, 41_282_490_964, 1000, 20_000_000, -1)
+        s = gate.Situation(fields, w, now, now, basal, r.below(40), 41_282_490_964, 1000, 20_000_000, -1)
         wish = gate.Wish(gate.BOLUS, volume_nl=1 + r.below(90_000), duration_ms=1 + r.below(3_600_000))
         verdict = gate.judge(s, wish)
         total = fold(total, verdict.allowed)
@@ -128,7 +118,6 @@ def ledgers():
         if r.below(4) == 0:
             ledger.promise(now, Grant((n + 1) << 16, now, 1 + r.below(80_000), 600_000))
             ledger.remember(Answer((n + 1) << 16, r.below(65536), 0, 0, 5, 6))
-            ledger.grants = ledger.grants[-1:]
         ledger.open_chunk(now, ledger.intent, 1 + r.below(50), n)
         intent = read_intent(kept[0])
         total = fold(fold(total, crc32(kept[0])), intent[1])

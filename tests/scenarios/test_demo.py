@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from thecal.core import messages, states
 from thecal.core.events import unpack_record
 from thecal_host import cli, demo, plotting
 from thecal_host.demo import Demo
@@ -45,7 +46,7 @@ def test_the_files_are_whole(shown: tuple[Demo, Path, list[str]]) -> None:
     assert [int(row["sequence"]) for row in rows] == [record.seq for record in map(unpack_record, done.played.log) if record]
     with (out / "curves.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
-    assert int(last["delivered_min_nl"]) > 500_000
+    assert int(last["delivered_min_nl"]) > 180_000
     assert (out / "delivery.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     picture = (out / "delivery.svg").read_text()
     assert picture.rstrip().endswith("</svg>")
@@ -82,7 +83,7 @@ def test_the_verdict_fails_for_each_claim_that_is_not_true(shown: tuple[Demo, Pa
     more = {**truth, "delivered_pl": truth["delivered_pl"] + 2_000_000}
     assert _judged(done, truth=more)["Delivered [min, max]"] is False
     assert _judged(done, truth=more)["Plant truth"] is False
-    assert _judged(done, truth={**truth, "edges": truth["edges"] + 1})["Edges counted by the board"] is False
+    assert _judged(done, truth={**truth, "edges_total": truth["edges_total"] + 1})["Edges counted by the board"] is False
     assert _judged(done, status=replace(status, edges=status.edges + 1))["Edges counted by the board"] is False
     assert _judged(done, status=replace(status, max_nl=status.max_nl + 3000))["Delivered [min, max]"] is False
     assert (
@@ -108,16 +109,33 @@ def test_the_verdict_fails_for_each_claim_that_is_not_true(shown: tuple[Demo, Pa
     assert _judged(done, flashed=replace(done.flashed, begun=begun))["Firmware installed"] is False
 
 
-def test_the_verdict_fails_when_the_second_bolus_is_given_or_the_first_is_not(shown: tuple[Demo, Path, list[str]]) -> None:
+def test_the_acts_of_the_day_can_fail(shown: tuple[Demo, Path, list[str]]) -> None:
     done = shown[0]
-    boluses = [pair for pair in done.played.answers if pair[0].what == "bolus"]
-    (first, granted), (second, refused) = boluses
-    both = _judged(done, answers=[(first, granted), (second, granted)])
-    assert both["Bolus granted"] is False
-    none = _judged(done, answers=[(first, refused), (second, refused)])
-    assert False in none.values()
-    other = _judged(done, answers=[(first, granted), (second, replace(refused, reason=2))])
-    assert other["Second bolus refused"] is False
+    played = done.played
+    assert played.status is not None
+
+    def answered(what: str, refused: bool, **changes: Any) -> list[Any]:
+        return [
+            (action, replace(answer, **changes) if action.what == what and action.refused == refused else answer)
+            for action, answer in played.answers
+        ]
+
+    assert _judged(done, answers=answered("patient", False, result=1))["Patient bolus granted"] is False
+    assert _judged(done, answers=answered("patient", True, result=0, reason=0))["Patient bolus refused"] is False
+    assert _judged(done, answers=answered("patient", True, wait_ms=0))["Patient bolus refused"] is False
+    assert _judged(done, answers=answered("patient", True, reason=messages.MAX_BOLUS))["Patient bolus refused"] is False
+    assert _judged(done, answers=answered("start", True, reason=0))["Emergency stop"] is False
+    assert _judged(done, presses=[])["Button"] is False
+    assert _judged(done, presses=[*played.presses, 1])["Button"] is False
+    assert _judged(done, status=replace(played.status, unmet=7))["Unmet demand counted"] is False
+    assert _judged(done, status=replace(played.status, setup_nl=0))["Set-up motions"] is False
+    assert _judged(done, status=replace(played.status, position_steps=None))["Set-up motions"] is False
+    seen = [(at, replace(status, rate_nl_per_day=status.rate_nl_per_day + 1)) for at, status in played.seen]
+    assert _judged(done, seen=seen)["Rates as ordered"] is False
+    asleep = [(at, replace(status, state=states.HELD)) for at, status in played.seen]
+    assert _judged(done, seen=asleep)["Timed hold"] is False
+    cut = played.cuts[0]
+    assert _judged(done, cuts=[replace(cut, after=replace(cut.after, held=()))])["Clock lost and set"] is False
 
 
 def test_the_command_shows_the_verdict_and_its_exit_code(

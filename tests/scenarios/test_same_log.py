@@ -3,15 +3,19 @@
 import pytest
 from flashed_boards import NEEDS_VM, StartBoard
 
-from thecal.core import events, states
+from thecal.core import events, messages, states
 from thecal.core.events import Record, unpack_record
-from thecal_host import paths, scenario
+from thecal_host import paths, reference_day, scenario
 from thecal_host.link.client import Client
-from thecal_host.scenario import Action, Played, ScenarioError
+from thecal_host.reference_day import REFERENCE_DAY, Action
+from thecal_host.scenario import Played, ScenarioError
 from thecal_host.virtual.child import CPYTHON, MICROPYTHON, micropython_here
 from thecal_host.virtual.registry import RunningBoard
 
-EXAMPLE = str(paths.examples_dir() / "morphine_continuous.toml")
+EXAMPLE = str(paths.examples_dir() / reference_day.EXAMPLE)
+
+
+WHAT = ("provision", "upload", "activate", "start")
 
 
 def records(played: Played) -> list[Record]:
@@ -27,7 +31,7 @@ def test_the_reference_day_gives_the_same_bytes_on_both_engines(start_board: Sta
     cpython = scenario.play(start_board("cpython", engine=CPYTHON), EXAMPLE)
     assert len(vm.log) > 600
     assert b"".join(vm.log) == b"".join(cpython.log)
-    assert len(vm.ledger) == 384
+    assert len(vm.ledger) == 394
     assert vm.ledger == cpython.ledger
     assert vm.truth["edges"] == cpython.truth["edges"]
     assert vm.truth["catheter_out_pl"] == cpython.truth["catheter_out_pl"]
@@ -39,20 +43,29 @@ def _the_day_has_what_it_should_have(played: Played) -> None:
     """So that two equally empty logs would not pass."""
     log = records(played)
     count = {code: sum(record.code == code for record in log) for code in events.FIELDS}
-    assert count[events.GRANT] == count[events.BOLUS_END] == 1
-    assert count[events.REFUSAL] == 1
+    assert count[events.GRANT] == count[events.BOLUS_END] == 2
+    assert [record.detail for record in log if record.code == events.GRANT] == [messages.BY_PATIENT, messages.BY_BUTTON]
+    assert count[events.REFUSAL] == 3
+    assert count[events.UNMET] == 2
+    assert count[events.MOVE] == count[events.MOVE_END] == 5
+    assert count[events.CLOCK] == 4
+    assert count[events.HOLD] == count[events.DIRECTION] == 1
+    assert count[events.OVERLAY] == 6  # faster and its end, slower and its end, minimum and normal
+    assert {record.detail for record in log if record.code == events.RATE} == {0, 1, 2, 3, 5, 6}
+    assert count[events.INPUT] == 5  # the home switch and the emergency stop, each closed and opened; the button
     assert count[events.RECOVERED] == 1
     assert count[events.FAULT] == count[events.MONITOR_TRIP] == 0
     assert count[events.DOSE] > 500
     assert sum(record.code == events.BOOT for record in log) == 3  # flashed, started here, after the cut
     assert played.status is not None
     assert played.status.state == states.INFUSING
-    assert played.status.min_nl * 1000 <= played.truth["delivered_pl"] <= played.status.max_nl * 1000
+    therapy_pl = played.truth["delivered_pl"] - played.truth_before["delivered_pl"]
+    assert played.status.min_nl * 1000 <= therapy_pl <= played.status.max_nl * 1000
     assert played.cuts[0].batch_left > 0
 
 
 def test_ids_follow_from_the_place_in_the_scenario(running_board: RunningBoard) -> None:
-    played = scenario.play(running_board, EXAMPLE, scenario.REFERENCE_DAY[:4])
+    played = scenario.play(running_board, EXAMPLE, tuple(action for action in REFERENCE_DAY if action.what in WHAT)[:4])
     assert [answer.command_id for _action, answer in played.answers] == [1 << 16 | 1, 2 << 16 | 3, 3 << 16 | 4]
 
 

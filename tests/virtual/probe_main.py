@@ -1,7 +1,7 @@
 """A small stand-in for the firmware: steps on a grid, writes a file now and then, echoes serial, and obeys one-letter commands.
 
 Runs on the board of the tests (as its /main.py), so it is MicroPython too. Letters: X ends, E raises, R resets, M resets with a
-flag, W stops feeding the watchdog.
+flag, W stops feeding the watchdog. Each change of a switch is said with its millisecond.
 """
 
 from thecal.drivers import open_board
@@ -20,6 +20,8 @@ while True:
     now_ms = board.clock.now_ms()
     if feeding:
         board.watchdog.feed()
+    if board.inputs.changed():
+        serial.write(b"<in %d at %d>" % (board.inputs.read(), now_ms))
     if serial.any():
         data = serial.read()
         serial.write(b"[" + data + b"]")

@@ -90,7 +90,7 @@ def test_the_watchdog_fires_exactly_when_due_and_the_lease_ends_with_it() -> Non
 def test_a_hang_ends_with_the_watchdog_and_only_one_boot_of_it() -> None:
     world = chip.make_world(CONFIG)
     world.arm_watchdog(8000)
-    world.plan_fault(3_000_000, "hang", None)
+    world.plan(3_000_000, "hang", None)
     world.clock.wait(1000)
     world.feed_watchdog()
     world.clock.wait(4000)

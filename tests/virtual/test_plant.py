@@ -109,11 +109,15 @@ class _Ear:
 
     def __init__(self) -> None:
         self.now = 0
+        self.turned = -1
         self.edges: list[int] = []
         self.ended: tuple[int, int] | None = None
 
     def check_alive(self) -> None:
         assert self.now >= 0
+
+    def watch_home(self) -> None:
+        assert self.ended is None, "a new batch before the end of the last"
 
     def emit(self, count: int) -> None:
         self.edges += [self.now] * count
@@ -157,6 +161,23 @@ def test_a_pulser_refuses_what_hardware_cannot_do_and_stops_at_once() -> None:
     assert world.counter == counted + 1
     world.go(10_000_000 - 1_000_000 + 1_000_000)
     assert world.counter == counted + 2
+
+
+def test_a_batch_that_waits_for_its_time_does_not_age_the_line() -> None:
+    worlds = []
+    for faulty in (False, True):
+        world = chip.make_world({})
+        world.set_pin(4, 0)
+        world.pulser.start(500, 0, 499_000)
+        world.go(500_000)
+        world.pulser.start(10, 3_000_000, 3_900_000)
+        if faulty:  # each settles the line, and none of them takes time
+            for _ in range(50):
+                faults.inject(world, "double_steps", 0)
+        world.go(2_000_000)
+        worlds.append(world.truth())
+    assert worlds[0]["catheter_out_pl"] == pytest.approx(worlds[1]["catheter_out_pl"], abs=2)  # one more interval, rounded
+    assert worlds[0]["pressure_pa"] == worlds[1]["pressure_pa"] > 1000
 
 
 def test_the_data_file_is_what_the_plant_uses_by_default_and_every_figure_has_a_source() -> None:

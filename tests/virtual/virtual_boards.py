@@ -16,15 +16,16 @@ from thecal_host.virtual.control import ControlClient
 from thecal_host.virtual.registry import RunningBoard
 
 ENGINES = [MICROPYTHON, CPYTHON] if micropython_here() else [CPYTHON]
+PINS = {"en": 4, "button": 10, "estop": 11, "home": 12}
 PROBE = Path(__file__).with_name("probe_main.py").read_bytes()
 
 
 def firmware_files() -> dict[str, bytes]:
     """What the stand-in needs on the flash."""
     package = paths.firmware_package_dir()
-    names = ("__init__.py", "drivers/__init__.py", "drivers/virtual.py")
+    names = ("__init__.py", "drivers/__init__.py", "drivers/ticks.py", "drivers/virtual.py")
     files = {"/thecal/" + name: (package / name).read_bytes() for name in names}
-    files["/board.json"] = json.dumps({"port": "virtual", "name": "probe", "pins": {"en": 4}}).encode()
+    files["/board.json"] = json.dumps({"port": "virtual", "name": "probe", "pins": PINS}).encode()
     files["/boot.py"] = b"import machine; machine.Pin(4, machine.Pin.OUT, value=1)\n"
     files["/main.py"] = PROBE
     return files

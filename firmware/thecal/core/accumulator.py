@@ -46,6 +46,15 @@ class Accumulator:
         self._bolus_elapsed_ms = 0
         self._bolus_given = 0
 
+    def start_steps(self, steps: int, duration_ms: int) -> None:
+        """As `start_bolus`, for exactly `steps` >= 1 whole steps (a set-up motion)."""
+        if self._bolus_ms or steps <= 0 or duration_ms <= 0:
+            raise ValueError("steps")
+        self._bolus_units = steps * self.step_units
+        self._bolus_ms = duration_ms
+        self._bolus_elapsed_ms = 0
+        self._bolus_given = 0
+
     def cancel_bolus(self) -> int:
         """End the running bolus now; returns what it still owed, in nL rounded up (0 when none runs)."""
         left = self._bolus_units - self._bolus_given

@@ -29,9 +29,18 @@ PROVISIONED = const(16)
 BAD_FRAMES = const(17)
 SENSORS = const(18)
 GAP = const(19)
+CLOCK = const(20)
+OVERLAY = const(21)
+HOLD = const(22)
+MOVE = const(23)
+MOVE_END = const(24)
+UNMET = const(25)
+INPUT = const(26)
+OVERRIDES = const(27)
+DIRECTION = const(28)
 
-FIELDS: "dict[int, tuple[str, str, str, str, str]]" = {
-    BOOT: ("boot", "pos_steps", "min_steps", "zero", "reset_cause"),
+FIELDS: "dict[int, tuple[str, str, str, str, str]]" = {  # for the host
+    BOOT: ("boot", "pos_steps", "min_steps", "setup_steps", "reset_cause"),
     SELFTEST: ("self-test", "failed_mask", "zero", "zero", "class_a_failed"),
     RECOVERED: ("recovered", "intent_first_step", "uncertain_steps", "bolus_dropped_nl", "zero"),
     STATE: ("state", "pos_steps", "from_state", "to_state", "event"),
@@ -39,8 +48,8 @@ FIELDS: "dict[int, tuple[str, str, str, str, str]]" = {
     GRANT: ("bolus granted", "command_id", "volume_nl", "duration_ms", "source"),
     REFUSAL: ("refused", "command_id", "value", "limit", "reason"),
     BOLUS_END: ("bolus ended", "command_id", "planned_nl", "missing_nl", "completed"),
-    DOSE: ("dose", "settled_steps", "chunk_steps", "ledger_seq", "zero"),
-    RATE: ("rate", "pos_steps", "rate_nl_per_day", "zero", "reason"),
+    DOSE: ("dose", "settled_steps", "chunk_steps", "ledger_seq", "motion"),
+    RATE: ("rate", "pos_steps", "rate_nl_per_day", "ahead_ms", "reason"),
     ACTIVATED: ("activated", "command_id", "program_crc", "monitor_crc", "zero"),
     ALARM: ("alarm", "pos_steps", "value", "zero", "alarm"),
     ALARM_CLEARED: ("alarm cleared", "pos_steps", "value", "zero", "alarm"),
@@ -50,10 +59,19 @@ FIELDS: "dict[int, tuple[str, str, str, str, str]]" = {
     BAD_FRAMES: ("bad frames", "zero", "count", "zero", "zero"),
     SENSORS: ("sensors", "pos_steps", "battery_mv", "pressure_pa", "fitted_mask"),
     GAP: ("records lost", "zero", "first_seq", "count", "zero"),
+    CLOCK: ("clock", "unix_ms", "jump_s", "zero", "way"),
+    OVERLAY: ("overlay", "command_id", "rate_nl_per_day", "duration_ms", "kind"),
+    HOLD: ("hold", "command_id", "duration_ms", "zero", "zero"),
+    MOVE: ("motion", "command_id", "steps", "duration_ms", "motion"),
+    MOVE_END: ("motion ended", "command_id", "steps", "steps_missing", "completed"),
+    UNMET: ("unmet demand", "command_id", "wait_s", "count", "reason"),
+    INPUT: ("input", "pos_steps", "value", "zero", "input"),
+    OVERRIDES: ("overrides", "command_id", "mask", "library_crc", "zero"),
+    DIRECTION: ("direction", "command_id", "zero", "zero", "ok"),
 }
 
 # codes whose `a` is a step position of the pump
-STEP_CODES = (BOOT, STATE, DOSE, RATE, ALARM, ALARM_CLEARED, FAULT, SENSORS)
+STEP_CODES = (BOOT, STATE, DOSE, RATE, ALARM, ALARM_CLEARED, FAULT, SENSORS, INPUT)
 
 # command names in a COMMAND record
 COMMAND_CODES: "dict[str, int]" = {
@@ -66,7 +84,24 @@ COMMAND_CODES: "dict[str, int]" = {
     "ack": 7,
     "provision": 8,
     "maintenance": 9,
+    "patient": 10,
+    "temp": 11,
+    "minimum": 12,
+    "normal": 13,
+    "clock": 14,
+    "move": 15,
+    "direction": 16,
 }
+
+
+# `way` of a CLOCK record
+CLOCK_FIRST = const(0)
+CLOCK_FORWARD = const(1)
+CLOCK_BACK = const(2)
+# `input` of an INPUT record
+IN_BUTTON = const(1)
+IN_ESTOP = const(2)
+IN_HOME = const(3)
 
 
 def pack_record(seq: int, boot: int, t_ms: int, code: int, a: int = 0, b: int = 0, c: int = 0, detail: int = 0) -> bytes:

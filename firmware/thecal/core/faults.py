@@ -43,7 +43,12 @@ TRIP_INTENT = const(1)  # more edges than the durable intent covers
 TRIP_WINDOW = const(2)  # more edges than a window allows
 TRIP_ENVELOPE = const(3)  # more edges in an interval than the schedule needs
 TRIP_UNREADABLE = const(4)  # ledger or limits could not be read back
-TRIPS = (TRIP_INTENT, TRIP_WINDOW, TRIP_ENVELOPE, TRIP_UNREADABLE)
+TRIPS = (  # for the host
+    TRIP_INTENT,
+    TRIP_WINDOW,
+    TRIP_ENVELOPE,
+    TRIP_UNREADABLE,
+)
 
 # --- alarms ----------------------------------------------------------------------------------------------------------------
 LOW = const(1)
@@ -58,6 +63,12 @@ A_LIMIT_NARROWED = const(6)  # a window limit held back basal: never silent
 A_BOLUS_DROPPED = const(7)  # a reset ended a bolus; it does not resume
 A_LOG_FULL = const(8)  # the log could not be written
 A_STEPS_MISSING = const(9)  # fewer edges counted than steps sent: a counter or a wire; value: how many
+A_CLOCK_UNKNOWN = const(10)  # a flex program without a clock: its safe rate runs
+A_HOLD_REMINDER = const(11)  # therapy is on hold
+A_INTERRUPTION = const(12)  # on hold for longer than the program allows
+A_ESTOP = const(13)  # value: steps of the lease that was cut short, which may or may not have been made
+A_BUTTON_STUCK = const(14)
+A_RATE_DROPPED = const(15)  # a reset ended a temporary rate that was higher than the schedule
 PRIORITY: "dict[int, int]" = {
     A_FAULT: HIGH,
     A_TIME_UNKNOWN: MEDIUM,
@@ -68,6 +79,12 @@ PRIORITY: "dict[int, int]" = {
     A_BOLUS_DROPPED: MEDIUM,
     A_LOG_FULL: HIGH,
     A_STEPS_MISSING: HIGH,
+    A_CLOCK_UNKNOWN: MEDIUM,
+    A_HOLD_REMINDER: LOW,
+    A_INTERRUPTION: HIGH,
+    A_ESTOP: HIGH,
+    A_BUTTON_STUCK: LOW,
+    A_RATE_DROPPED: MEDIUM,
 }
 
 
@@ -118,6 +135,14 @@ class Alarms:
         best = 0
         for alarm in sorted(self._held):
             if best == 0 or PRIORITY[alarm] > PRIORITY[best]:
+                best = alarm
+        return best
+
+    def active(self, least: int) -> int:
+        """The alarm of highest priority >= `least` whose cause is present, 0 when none."""
+        best = 0
+        for alarm in sorted(self._held):
+            if self._held[alarm][0] and PRIORITY[alarm] >= least and (best == 0 or PRIORITY[alarm] > PRIORITY[best]):
                 best = alarm
         return best
 

@@ -1,131 +1,84 @@
-"""One chain of reasons. Every wish (basal rate, bolus) passes the same table of constraints; each may only narrow
-it or refuse it and leaves its reason, the value it saw and its limit. Invariant: `allowed` never exceeds what was
-asked, and nothing moves that did not pass.
+"""One chain of reasons. Every wish (a program's rate, bolus, temporary rate, set-up motion) passes the same table of constraints;
+each may only narrow it or refuse it and leaves its reason, the value it saw and its limit. Invariant: `allowed` never exceeds
+what was asked, and nothing moves that did not pass.
 
-A bolus is granted whole or refused (SR-02); a basal rate may be narrowed. Adding a constraint is adding a row to
-CHAIN. Windows are prospective: for every window end from now to the end of the bolus plus the window, what still
-counts of the past, what is already promised, the basal to come and this bolus must fit together. Where history is
-shorter than the window, full basal is assumed.
+A bolus or a temporary rate is granted whole or refused (SR-02), whoever asks. Windows are prospective: for every window end from
+now to the end of the wish plus the window, what still counts of the past, what is already promised, the scheduled basal to come
+and this wish must fit together (core/outlook.py). Where history is shorter than the window, full basal is assumed. Adding a
+constraint is adding a row to CHAIN.
 """
 
 from thecal.core import messages as m
-from thecal.core.compat import const
-from thecal.core.windows import RING_1H, RING_4H, RING_24H, RINGS, Windows
+from thecal.core.basal import TEMP, Basal
+from thecal.core.outlook import Line, span_ms, worst_window
+from thecal.core.schedule import DAY_MS
+from thecal.core.situation import BASAL, BOLUS, MOTION, NEVER, NL, RATE, Situation, Verdict, Wish
+from thecal.core.windows import RING_1H, RING_4H, RING_24H
 
-DAY_MS = const(86_400_000)
-BASAL = const(1)
-BOLUS = const(2)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thecal.core.outlook import Flow
 
-
-class Wish:
-    """What somebody wants: a basal rate in nL/day, or a bolus of `volume_nl` over `duration_ms`."""
-
-    __slots__ = ("duration_ms", "kind", "rate_nl_per_day", "volume_nl")
-
-    def __init__(self, kind: int, rate_nl_per_day: int = 0, volume_nl: int = 0, duration_ms: int = 0) -> None:
-        self.kind = kind
-        self.rate_nl_per_day = rate_nl_per_day
-        self.volume_nl = volume_nl
-        self.duration_ms = duration_ms
+WINDOWS = (
+    (RING_1H, m.WINDOW_1H, "limit_1h_nl"),
+    (RING_4H, m.WINDOW_4H, "limit_4h_nl"),
+    (RING_24H, m.WINDOW_24H, "limit_24h_nl"),
+)
 
 
-class Verdict:
-    """What was asked and allowed (nL for a bolus, nL/day for basal) and every (reason, value, limit) that narrowed it."""
-
-    __slots__ = ("allowed", "asked", "reasons")
-
-    def __init__(self, asked: int) -> None:
-        self.asked = asked
-        self.allowed = asked
-        self.reasons: "list[tuple[int, int, int]]" = []
-
-    def narrow(self, allowed: int, reason: int, value: int, limit: int) -> None:
-        """Lower `allowed` and leave the reason. A higher value than before changes nothing but is still on record."""
-        if allowed < self.allowed:
-            self.allowed = max(allowed, 0)
-        self.reasons.append((reason, value, limit))
-
-    def first(self) -> "tuple[int, int, int]":
-        """The first (reason, value, limit), or (0, 0, 0)."""
-        return self.reasons[0] if self.reasons else (m.NONE, 0, 0)
-
-
-class Situation:
-    """What the chain looks at: the active program's fields, the windows, promises and the machine. Volumes in nL, times in ms."""
-
-    def __init__(
-        self,
-        fields: "dict[str, int]",
-        windows: Windows,
-        now_ms: int,
-        history_ms: int,
-        basal_nl_per_day: int,
-        unsettled_steps: int,
-        promised_nl: int,
-        step_pl_per_million: int,
-        max_steps_per_s: int,
-        reservoir_left_nl: int,
-        last_bolus_ms: int,
-    ) -> None:
-        self.fields = fields
-        self.windows = windows
-        self.now_ms = now_ms
-        self.history_ms = history_ms
-        self.basal_nl_per_day = basal_nl_per_day
-        self.unsettled_steps = unsettled_steps
-        self.promised_nl = promised_nl
-        self.step_pl_per_million = step_pl_per_million
-        self.max_steps_per_s = max_steps_per_s
-        self.reservoir_left_nl = reservoir_left_nl
-        self.last_bolus_ms = last_bolus_ms  # begin of the newest bolus, -1: never
-
-    def steps_nl(self, steps: int) -> int:
-        """Volume of `steps`, nL rounded up."""
-        return -(-steps * self.step_pl_per_million // 1_000_000_000)
-
-    def basal_nl(self, span_ms: int) -> int:
-        """Basal over `span_ms`, nL rounded up."""
-        return -(-self.basal_nl_per_day * span_ms // DAY_MS)
-
-
-def worst_window_nl(s: Situation, ring: int, bolus_ms: int) -> int:
-    """Greatest volume, nL, that any window of `ring` ending in
-    [now, now + bolus_ms + window + bucket] will hold before the new bolus.
-
-    The past falls in steps at bucket ends and the future grows with time, so the worst ends are just before a bucket leaves.
-    """
-    length, count = RINGS[ring]
-    window_ms = length * count
-    until = s.now_ms + bolus_ms + window_ms + length
-    end = s.now_ms
-    worst = 0
-    while True:
-        ahead = end - s.now_ms
-        past = s.windows.still_in(ring, s.now_ms, ahead) + s.unsettled_steps
-        future_ms = min(ahead, window_ms + length)
-        missing_ms = max(0, window_ms - ahead - s.history_ms)
-        total = s.steps_nl(past) + s.promised_nl + s.basal_nl(future_ms + missing_ms)
-        if total > worst:
-            worst = total
-        if end >= until:
-            return worst
-        end = min((end // length + 1) * length - 1 if (end + 1) % length else end + length, until)
+def worst_window_nl(s: Situation, ring: int, basal: Basal, flows: "list[Flow]", begin_ms: int, line: "Line | None" = None) -> int:
+    """Greatest volume, nL, that any window of `ring` will hold that ends between `begin_ms` and the last of `flows` (and of an
+    overlay on `basal`) plus the window; with two chunks more, because a chunk counts from when it is intended, and after it was
+    delivered until it is settled."""
+    last = begin_ms
+    for flow in flows:
+        last = max(last, flow[1])
+    if basal.kind == TEMP:
+        last = max(last, basal.until_ms)
+    until = last + span_ms(ring)
+    if line is None:
+        line = Line(basal, s.now_ms, until)
+    worst, _when = worst_window(
+        ring,
+        s.windows,
+        line,
+        flows,
+        (s.now_ms, begin_ms, until),
+        (s.history_ms, basal.peak_nl_per_day()),
+        (s.unsettled_steps + s.owed_steps, s.step_pl_per_million),
+    )
+    return worst + 2 * s.fields["chunk_nl"]
 
 
 def _max_rate(s: Situation, w: Wish, v: Verdict) -> None:
     limit = s.fields["max_rate_nl_per_day"]
-    if w.kind == BASAL and w.rate_nl_per_day > limit:
-        v.narrow(limit, m.MAX_RATE, w.rate_nl_per_day, limit)
+    if w.kind == RATE and w.rate_nl_per_day > limit:
+        v.narrow(0, m.MAX_RATE, w.rate_nl_per_day, limit)
+    elif w.kind == BASAL and s.basal.peak_nl_per_day() > limit:
+        v.narrow(0, m.MAX_RATE, s.basal.peak_nl_per_day(), limit)
 
 
 def _step_rate(s: Situation, w: Wish, v: Verdict) -> None:
-    limit = s.max_steps_per_s * s.step_pl_per_million // 1_000_000_000  # nL per s
-    basal = w.rate_nl_per_day if w.kind == BASAL else s.basal_nl_per_day
-    per_s = -(-basal // 86_400)
-    if w.kind == BOLUS:
-        per_s += -(-w.volume_nl * 1000 // max(w.duration_ms, 1))
+    """In nL per s, rounded against the wish."""
+    limit = s.max_steps_per_s * s.step_pl_per_million // NL
+    if w.kind == MOTION:
+        per_s = -(-s.steps_nl(w.steps) * 1000 // max(w.duration_ms, 1))
+    elif w.kind == BOLUS:
+        per_s = bolus_nl_per_s(s, w, s.now_ms)
+    else:
+        per_s = -(-(w.rate_nl_per_day if w.kind == RATE else s.basal.peak_nl_per_day()) // 86_400)
     if per_s > limit:
-        v.narrow(0 if w.kind == BOLUS else limit * 86_400, m.STEP_RATE, per_s, limit)
+        v.narrow(0, m.STEP_RATE, per_s, limit)
+
+
+def bolus_nl_per_s(s: Situation, w: Wish, begin_ms: int) -> int:
+    """The most that a bolus begun at `begin_ms` and the highest basal rate it meets come to, nL per s rounded up."""
+    t_ms = begin_ms
+    most = 0
+    while t_ms < begin_ms + w.duration_ms:
+        most = max(most, s.basal.rate_at(t_ms))
+        t_ms = s.basal.next_change_ms(t_ms)
+    return -(-w.volume_nl * 1000 // max(w.duration_ms, 1)) - (-most // 86_400)
 
 
 def _max_bolus(s: Situation, w: Wish, v: Verdict) -> None:
@@ -135,13 +88,18 @@ def _max_bolus(s: Situation, w: Wish, v: Verdict) -> None:
 
 
 def _quantum(s: Situation, w: Wish, v: Verdict) -> None:
-    if w.kind == BOLUS and w.volume_nl * 1_000_000_000 < s.step_pl_per_million:
+    if w.kind == BOLUS and w.volume_nl * NL < s.step_pl_per_million:
         v.narrow(0, m.BELOW_QUANTUM, w.volume_nl, s.steps_nl(1))
 
 
+def _alarm(s: Situation, w: Wish, v: Verdict) -> None:
+    if s.alarm and (w.kind == BOLUS or (w.kind == RATE and raises(s, w))):
+        v.narrow(0, m.ALARM, s.alarm, 0)
+
+
 def _running(s: Situation, w: Wish, v: Verdict) -> None:
-    if w.kind == BOLUS and s.promised_nl > 0:
-        v.narrow(0, m.BOLUS_RUNNING, s.promised_nl, 0)
+    if w.kind == BOLUS and s.running[0] > 0:
+        v.narrow(0, m.BOLUS_RUNNING, s.running[0], 0)
 
 
 def _lockout(s: Situation, w: Wish, v: Verdict) -> None:
@@ -159,30 +117,96 @@ def _bolus_count(s: Situation, w: Wish, v: Verdict) -> None:
         v.narrow(0, m.BOLUS_COUNT, s.windows.boluses_24h(), limit)
 
 
+def _temp(s: Situation, w: Wish, v: Verdict) -> None:
+    if w.kind == RATE and w.duration_ms > s.fields["max_temp_ms"]:
+        v.narrow(0, m.DURATION if s.fields["max_temp_ms"] else m.NOT_OFFERED, w.duration_ms, s.fields["max_temp_ms"])
+
+
+def _titration(s: Situation, w: Wish, v: Verdict) -> None:
+    """The daily dose may rise by what the rules allow, counted from the dose before the newest raise while that is fresh. What a
+    temporary rate adds to the schedule, whatever lies over it now, counts as if it were added to a day."""
+    if s.current_nl_per_day < 0 or (w.kind != BASAL and w.kind != RATE):
+        return
+    daily = w.rate_nl_per_day
+    if w.kind == RATE:
+        extra = w.rate_nl_per_day * w.duration_ms - s.basal.plain().units(s.now_ms, s.now_ms + w.duration_ms)
+        if extra <= 0:
+            return
+        daily = s.current_nl_per_day - (-extra // DAY_MS)
+    reference, raised_ms = s.ref
+    for per_mille, add_nl_per_day, window_ms in s.ref_rules:
+        fresh = raised_ms >= 0 and s.now_ms - raised_ms < window_ms
+        base = reference if fresh else s.current_nl_per_day
+        limit = base + base * per_mille // 1000 + add_nl_per_day
+        if window_ms and daily > limit and daily > s.current_nl_per_day:
+            v.narrow(limit if w.kind == BASAL else 0, m.TITRATION, daily, limit)
+
+
+def raises(s: Situation, w: Wish) -> bool:
+    """Is the temporary rate above the schedule at any moment of its time?"""
+    schedule = s.basal.plain()
+    t_ms = s.now_ms
+    while t_ms < s.now_ms + w.duration_ms:
+        if w.rate_nl_per_day > schedule.rate_at(t_ms):
+            return True
+        t_ms = schedule.next_change_ms(t_ms)
+    return False
+
+
 def _window(ring: int, reason: int, key: str):
     def check(s: Situation, w: Wish, v: Verdict) -> None:
-        if w.kind == BOLUS:
-            total = worst_window_nl(s, ring, w.duration_ms) + w.volume_nl
-            limit = s.fields[key]
-            if total > limit:
-                v.narrow(0, reason, total, limit)
+        basal = s.basal
+        flows = s.flows()
+        if w.kind == BOLUS or (w.kind == MOTION and not w.detached and not w.reverse):
+            volume_nl = w.volume_nl if w.kind == BOLUS else s.steps_nl(w.steps)
+            flows.append((s.now_ms, s.now_ms + w.duration_ms, volume_nl))
+        elif w.kind == RATE:
+            if not raises(s, w):
+                return  # a lower rate is never refused for the sake of a limit
+            basal = basal.twin()
+            basal.lay(TEMP, w.rate_nl_per_day, s.now_ms + w.duration_ms)
+        elif w.kind == MOTION or not s.infusing:
+            return
+        total = worst_window_nl(s, ring, basal, flows, s.now_ms)
+        if total > s.fields[key]:
+            v.narrow(0, reason, total, s.fields[key])
 
     return check
 
 
 def _reservoir(s: Situation, w: Wish, v: Verdict) -> None:
-    if w.kind == BOLUS and w.volume_nl > s.reservoir_left_nl:
-        v.narrow(0, m.RESERVOIR, w.volume_nl, s.reservoir_left_nl)
+    wanted = w.volume_nl if w.kind == BOLUS else s.steps_nl(w.steps) if w.kind == MOTION and not w.reverse else 0
+    if wanted > s.reservoir_left_nl:
+        v.narrow(0, m.RESERVOIR, wanted, s.reservoir_left_nl)
+
+
+def _setup(s: Situation, w: Wish, v: Verdict) -> None:
+    if w.kind != MOTION:
+        return
+    if w.motion == m.PURGE and not w.detached:
+        v.narrow(0, m.NOT_DETACHED, 0, 0)
+    if w.motion != m.HOME and s.steps_nl(w.steps) > s.max_setup_nl:
+        v.narrow(0, m.SETUP_VOLUME, s.steps_nl(w.steps), s.max_setup_nl)
+    if s.screw != NEVER and w.motion != m.HOME:
+        after = s.screw - w.steps if w.reverse else s.screw + w.steps
+        if after < 0:
+            v.narrow(0, m.STROKE, w.steps, max(s.screw, 0))
+        elif s.stroke_steps and after > s.stroke_steps:
+            v.narrow(0, m.STROKE, w.steps, max(s.stroke_steps - s.screw, 0))
 
 
 CHAIN = (
     _max_rate,
     _max_bolus,
+    _temp,
+    _setup,
     _quantum,
     _step_rate,
+    _alarm,
     _running,
     _lockout,
     _bolus_count,
+    _titration,
     _window(RING_1H, m.WINDOW_1H, "limit_1h_nl"),
     _window(RING_4H, m.WINDOW_4H, "limit_4h_nl"),
     _window(RING_24H, m.WINDOW_24H, "limit_24h_nl"),
@@ -192,7 +216,8 @@ CHAIN = (
 
 def judge(situation: Situation, wish: Wish) -> Verdict:
     """Pass `wish` through the whole chain. Every constraint is asked, so that all reasons are known, not only the first."""
-    verdict = Verdict(wish.rate_nl_per_day if wish.kind == BASAL else wish.volume_nl)
+    asked = wish.steps if wish.kind == MOTION else wish.volume_nl if wish.kind == BOLUS else wish.rate_nl_per_day
+    verdict = Verdict(asked)
     for constraint in CHAIN:
         constraint(situation, wish, verdict)
     return verdict
@@ -201,11 +226,7 @@ def judge(situation: Situation, wish: Wish) -> Verdict:
 def chunk_room(s: Situation, chunk_steps: int) -> "tuple[int, int, int]":
     """The last check before intent becomes durable: would this chunk, delivered now, break a window? (reason, value, limit) or
     (0, 0, 0). An admitted program never meets it; when it does, the limit holds and basal waits (A_LIMIT_NARROWED)."""
-    for ring, reason, key in (
-        (RING_1H, m.WINDOW_1H, "limit_1h_nl"),
-        (RING_4H, m.WINDOW_4H, "limit_4h_nl"),
-        (RING_24H, m.WINDOW_24H, "limit_24h_nl"),
-    ):
+    for ring, reason, key in WINDOWS:
         value = s.steps_nl(s.windows.still_in(ring, s.now_ms, 0) + s.unsettled_steps + chunk_steps)
         if value > s.fields[key]:
             return reason, value, s.fields[key]

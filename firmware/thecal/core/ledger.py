@@ -18,10 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAGIC = b"TL\x01"
-ANSWERS_KEPT = const(5)
-GRANTS_KEPT = const(2)
-LEDGER_BYTES = const(3 + 1 + 56 + 165 + 25 + 40 + 90 + 4)
+MAGIC = b"TL\x02"
+ANSWERS_KEPT = const(4)
+LEDGER_BYTES = const(3 + 1 + 103 + 165 + 25 + 21 + 72 + 4)
 NEVER_MS = (1 << 48) - 1
 
 # name, bytes: the fixed head after magic and state
@@ -39,7 +38,26 @@ HEAD = (
     ("id_floor", 4),
     ("last_bolus_ms", 6),
     ("fill_steps", 6),
+    ("overlay", 1),
+    ("overlay_rate", 4),
+    ("overlay_until", 6),
+    ("hold_until", 6),
+    ("ref_nl_per_day", 4),
+    ("ref_ms", 6),
+    ("setup", 6),
+    ("reverse", 6),
+    ("home", 6),
+    ("motion", 1),
+    ("flags", 1),
 )
+HOME_BIAS = 1 << 40  # `home` is a signed position of the screw
+# `motion`: kind of the set-up motion under way in bits 0-3, and
+M_REVERSE = const(16)
+M_DETACHED = const(32)
+# `flags`
+F_HOMED = const(1)
+F_DIRECTION_OK = const(2)
+F_DIRECTION_WRONG = const(4)
 
 
 class Answer:
@@ -57,15 +75,16 @@ class Answer:
 
 
 class Grant:
-    """A bolus promised: id of its command, when it began (board ms), its volume and duration."""
+    """A bolus promised: id of its command, when it began (board ms), its volume and duration, and who asked for it."""
 
-    __slots__ = ("command_id", "duration_ms", "start_ms", "volume_nl")
+    __slots__ = ("command_id", "duration_ms", "source", "start_ms", "volume_nl")
 
-    def __init__(self, command_id: int, start_ms: int, volume_nl: int, duration_ms: int) -> None:
+    def __init__(self, command_id: int, start_ms: int, volume_nl: int, duration_ms: int, source: int = 0) -> None:
         self.command_id = command_id
         self.start_ms = start_ms
         self.volume_nl = volume_nl
         self.duration_ms = duration_ms
+        self.source = source
 
 
 class Ledger:
@@ -84,25 +103,41 @@ class Ledger:
         self.settled = self.intent = self.uncertain = self.log_seq = self.id_floor = 0
         self.last_bolus_ms = NEVER_MS
         self.fill_steps = 0
+        self.overlay = self.overlay_rate = self.overlay_until = 0  # core/basal.py; times are board ms
+        self.hold_until = 0  # 0: no hold, or one without an end
+        self.ref_nl_per_day = self.ref_ms = 0  # titration: daily dose before the newest raise, and when that was
+        self.setup = self.reverse = 0  # steps moved with the outlet disconnected or backwards; steps moved backwards
+        self.home = HOME_BIAS
+        self.motion = self.flags = 0
         self.windows = Windows()
-        self.grants: "list[Grant]" = []
+        self.grant: "Grant | None" = None
         self.answers: "list[Answer]" = []
 
     # --- what is known ---------------------------------------------------------------------------------------------------
     @property
     def max_steps(self) -> int:
         """Most steps that can have been delivered: what limits count."""
-        return self.intent
+        return self.intent - self.setup
 
     @property
     def min_steps(self) -> int:
         """Fewest steps that can have been delivered: what under-dose counts."""
-        return self.settled - self.uncertain
+        return self.settled - self.setup - self.uncertain
 
     @property
     def unsettled(self) -> int:
         """Steps of durable intent not yet settled."""
         return self.intent - self.settled
+
+    @property
+    def screw(self) -> int:
+        """Where the plunger stands, steps forward from home; means something only with F_HOMED."""
+        return self.intent - 2 * self.reverse - (self.home - HOME_BIAS)
+
+    @property
+    def forward(self) -> int:
+        """Steps ever moved forward: what has left the reservoir at most. Drawing back puts nothing back."""
+        return self.intent - self.reverse
 
     # --- bytes -------------------------------------------------------------------------------------------------------------
     def pack(self) -> bytes:
@@ -112,12 +147,12 @@ class Ledger:
         for name, width in HEAD:
             put(out, name, getattr(self, name), width)
         self.windows.pack(out)
-        for slot in range(GRANTS_KEPT):
-            grant = self.grants[slot] if slot < len(self.grants) else None
-            put(out, "grant", grant.command_id if grant else 0, 6)
-            put(out, "grant_start", grant.start_ms if grant else 0, 6)
-            put(out, "grant_nl", grant.volume_nl if grant else 0, 4)
-            put(out, "grant_ms", grant.duration_ms if grant else 0, 4)
+        grant = self.grant
+        put(out, "grant", grant.command_id if grant else 0, 6)
+        put(out, "grant_start", grant.start_ms if grant else 0, 6)
+        put(out, "grant_nl", grant.volume_nl if grant else 0, 4)
+        put(out, "grant_ms", grant.duration_ms if grant else 0, 4)
+        put(out, "grant_source", grant.source if grant else 0, 1)
         for slot in range(ANSWERS_KEPT):
             answer = self.answers[slot] if slot < len(self.answers) else None
             put(out, "answer", answer.command_id if answer else 0, 6)
@@ -141,10 +176,10 @@ class Ledger:
             at += width
         self.windows.load(body, at, self.t_ms)
         at += PACKED_BYTES
-        for _slot in range(GRANTS_KEPT):
-            if get(body, at, 6):
-                self.grants.append(Grant(get(body, at, 6), get(body, at + 6, 6), get(body, at + 12, 4), get(body, at + 16, 4)))
-            at += 20
+        if get(body, at + 12, 4):
+            command_id, start_ms = get(body, at, 6), get(body, at + 6, 6)
+            self.grant = Grant(command_id, start_ms, get(body, at + 12, 4), get(body, at + 16, 4), body[at + 20])
+        at += 21
         for _slot in range(ANSWERS_KEPT):
             if get(body, at, 6):
                 self.answers.append(
@@ -191,8 +226,16 @@ class Ledger:
 
     def settle(self, now_ms: int, settled: int) -> None:
         """In memory: steps up to `settled` were delivered by now. They
-        count in the windows from now, which is late, so never too short."""
-        self.windows.add(now_ms, settled - self.settled)
+        count in the windows from now, which is late, so never too short.
+        What a set-up motion moved with the outlet disconnected, or
+        backwards, is no dose and takes nothing from one either."""
+        steps = settled - self.settled
+        if self.motion & (M_REVERSE | M_DETACHED):
+            self.setup += steps
+            if self.motion & M_REVERSE:
+                self.reverse += steps
+        else:
+            self.windows.add(now_ms, steps)
         self.settled = settled
 
     def close(self, now_ms: int, settled: int) -> None:
@@ -204,11 +247,11 @@ class Ledger:
         """The right to move steps [first, first + count), covered by the durable intent; ValueError when it is not."""
         if count <= 0 or first < self.settled or first + count > self.durable_intent:
             raise ValueError("permit")
-        return Permit(self.seq, first, first + count)
+        return Permit(self.seq, first, first + count, bool(self.motion & M_REVERSE))
 
     def promise(self, now_ms: int, grant: Grant) -> None:
         """In memory: a bolus is granted. The caller commits it together with its answer."""
-        self.grants.append(grant)
+        self.grant = grant
         self.last_bolus_ms = now_ms
         self.windows.count_bolus(now_ms)
 
@@ -230,14 +273,18 @@ class Ledger:
     # --- boot ------------------------------------------------------------------------------------------------------------------
     def recover(self, now_ms: int) -> "tuple[int, int, int]":
         """In memory: take unsettled intent as delivered (for limits) and as not delivered (for under-dose), drop promised
-        boluses. Returns (first unsettled step, unsettled steps, nL of boluses dropped). The caller commits."""
+        boluses, end a set-up motion. Returns (first unsettled step, unsettled steps, nL of boluses dropped). The caller
+        commits. What a set-up motion left open counts as a dose: the safe side."""
         first = self.settled
         steps = self.unsettled
         self.windows.add(now_ms, steps)
+        if self.motion and steps:
+            self.flags &= ~F_HOMED  # where the plunger stands is not known to the step any more
+            if self.motion & M_REVERSE:
+                self.reverse += steps
+        self.motion = 0
         self.settled = self.intent
         self.uncertain += steps
-        dropped = 0
-        for grant in self.grants:
-            dropped += grant.volume_nl
-        self.grants = []
+        dropped = self.grant.volume_nl if self.grant is not None else 0
+        self.grant = None
         return first, steps, dropped

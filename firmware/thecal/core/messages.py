@@ -4,7 +4,7 @@ A request is compact JSON of integers (`{"c":"bolus","i":17592186045440,"nl":500
 against COMMANDS before anything else looks at it. Sentences for these codes live on the host (`thecal_host/texts.py`).
 """
 
-from thecal.core.codec import U32
+from thecal.core.codec import U24, U32
 from thecal.core.compat import const
 
 TYPE_CHECKING = False
@@ -45,6 +45,18 @@ LATCHED = const(16)  # "v" is the fault code
 DURATION = const(17)
 BATTERY = const(18)
 NOT_THIS_BOARD = const(19)  # monitor limits made for another program or calibration
+ALARM = const(20)  # no bolus while an alarm of medium or high priority is active; "v" is the alarm
+TITRATION = const(21)  # the daily dose would rise faster than the program's titration rule allows
+NOT_OFFERED = const(22)  # the active program does not offer this
+HOLD_TOO_LONG = const(23)
+CLOCK = const(24)  # the wall clock is not known
+ESTOP = const(25)
+STROKE = const(26)  # beyond the end of the syringe's stroke
+NOT_FITTED = const(27)  # the board has no such input
+SETUP_VOLUME = const(28)  # more than one set-up motion may move
+DIRECTION = const(29)  # somebody saw the plunger move the wrong way
+DRUG_CHANGE = const(30)  # another drug or concentration needs therapy to be off
+NOT_DETACHED = const(31)  # only with the outlet disconnected
 
 # --- blob kinds ("k" of stage and read) ----------------------------------------------------------------------------------
 BLOB_PROGRAM = const(1)
@@ -52,12 +64,27 @@ BLOB_MONITOR = const(2)
 BLOB_ACTIVE_PROGRAM = const(3)
 BLOB_ACTIVE_MONITOR = const(4)
 BLOB_LEDGER = const(5)
-BLOB_MAX_BYTES = const(1024)
+BLOB_MAX_BYTES = const(4096)
 
 ID_RANDOM_BITS = const(16)
 ID_MAX = (1 << 48) - 1
 ID_STEP_MAX = const(1024)
 BOLUS_MS_MAX = const(86_400_000)  # a day; it bounds the work of the window rule too
+HOLD_MS_MAX = const(259_200_000)
+TEMP_MS_MIN = const(60_000)
+MOVE_MS_MAX = const(3_600_000)
+UNIX_MS_MIN = 1_577_836_800_000  # 2020-01-01
+UNIX_MS_MAX = 4_102_444_800_000  # 2100-01-01
+BUTTON_ID = const(1)  # of a bolus that the board's own button asked for; a host's ids begin at 1 << ID_RANDOM_BITS
+# kinds of a set-up motion ("k" of move)
+JOG = const(1)
+PRIME = const(2)
+PURGE = const(3)
+HOME = const(4)
+# who asked for a bolus (detail of a GRANT record, "src" of status)
+BY_CLINICIAN = const(2)
+BY_PATIENT = const(3)
+BY_BUTTON = const(4)
 LOG_TRAIN_FRAMES = const(16)
 LOG_RECORDS_PER_FRAME = const(3)
 
@@ -72,12 +99,19 @@ COMMANDS: "dict[str, tuple[tuple[str, int, int], ...]]" = {
     "activate": (_ID, ("crc", 0, U32), ("mcrc", 0, U32)),
     "start": (_ID,),
     "stop": (_ID,),
-    "hold": (_ID,),
+    "hold": (_ID, ("ms", 0, HOLD_MS_MAX)),
     "resume": (_ID,),
     "bolus": (_ID, ("nl", 1, U32), ("ms", 0, BOLUS_MS_MAX)),
     "ack": (_ID,),
     "provision": (_ID, ("nothing", 0, 1)),
     "maintenance": (_ID,),
+    "patient": (_ID,),
+    "temp": (_ID, ("nlday", 0, 200_000_000), ("ms", TEMP_MS_MIN, HOLD_MS_MAX)),
+    "minimum": (_ID,),
+    "normal": (_ID,),
+    "clock": (_ID, ("u", UNIX_MS_MIN, UNIX_MS_MAX)),
+    "move": (_ID, ("k", JOG, HOME), ("n", 1, U24), ("ms", 1, MOVE_MS_MAX), ("rev", 0, 1), ("det", 0, 1)),
+    "direction": (_ID, ("ok", 0, 1)),
 }
 
 

@@ -75,6 +75,10 @@ class Windows:
             total += ring[index % (count + 1)]
         return total
 
+    def newest(self, k: int) -> int:
+        """Number of the bucket of ring k that is being filled."""
+        return self._index[k]
+
     def count_bolus(self, now_ms: int) -> None:
         """One more bolus begun at `now_ms`."""
         self.roll(now_ms)

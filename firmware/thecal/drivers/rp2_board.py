@@ -5,16 +5,16 @@ it is driven off. Not a medical device; never for use on people or animals.
 """
 
 # ruff: noqa: E402 - the one line between the imports is the reason
-import machine
 import micropython
 
 micropython.kbd_intr(-1)  # before the rest is loaded: a host may be talking already, and a frame may hold the byte of Ctrl-C
 
 from thecal.drivers.rp2_clock import Clock
 from thecal.drivers.rp2_counter import Counter
+from thecal.drivers.rp2_inputs import Inputs
 from thecal.drivers.rp2_pio import Pulser
 from thecal.drivers.rp2_serial import Serial
-from thecal.drivers.rp2_system import BatteryGauge, Chip, Enable, EnSense, Files, NotFitted, Watchdog
+from thecal.drivers.rp2_system import BatteryGauge, Chip, Direction, Enable, EnSense, Files, NotFitted, Watchdog
 
 
 class Rp2Board:
@@ -26,10 +26,11 @@ class Rp2Board:
         active_low = pins.get("en_active_low", True)
         self.config = config
         self.enable = Enable(pins["en"], active_low)
-        machine.Pin(pins["dir"], machine.Pin.OUT, value=0)  # forward: delivery never reverses
+        self.direction = Direction(pins["dir"], config["mechanics"].get("dir_invert", False))
         self.en_sense = EnSense(pins["en_sense"], active_low)
         self.serial = Serial()
-        self.clock = Clock(self.serial)
+        self.inputs = Inputs(pins)
+        self.clock = Clock(self.serial, self.inputs)
         self.counter = Counter(pins["step_sense"])
         self.pulser = Pulser(pins["step"], self.clock)
         self.watchdog = Watchdog()

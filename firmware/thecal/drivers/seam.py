@@ -14,7 +14,8 @@ class Clock(Protocol):
     def now_us(self) -> int: ...
 
     def wait(self, due_ms: int) -> None:
-        """Idle until `due_ms`, or return earlier when serial input is waiting. May return early for no reason."""
+        """Idle until `due_ms`, or return earlier when serial input is waiting or an input has changed (once for each change,
+        read or not). May return early for no reason."""
         ...
 
 
@@ -40,6 +41,34 @@ class Enable(Protocol):
 
     def cut(self) -> None:
         """The monitor's cut: EN off, and `set(True)` does nothing until the next reset."""
+        ...
+
+
+class Direction(Protocol):
+    """The DIR output. Forward (out of the syringe) after power-up; only set while no batch is under way."""
+
+    def set(self, reverse: bool) -> None:
+        """Set the direction of every later pulse. The driver chip's set-up time (650 ns at worst) is over, with at least 1 us,
+        before the first of them, whatever `Pulser.start` is told."""
+        ...
+
+
+class Inputs(Protocol):
+    """The switches of the board as a mask: 1 bolus button pressed, 2 emergency stop pressed (or its wire broken), 4 carriage at
+    the home switch. An input that is not fitted (not in the board file) reads 0."""
+
+    @property
+    def fitted(self) -> int:
+        """The mask of what is there."""
+        ...
+
+    def read(self) -> int:
+        """The mask of what acts now, bounces taken out. Never blocks; anybody may call it, it changes nothing."""
+        ...
+
+    def changed(self) -> bool:
+        """True when the mask is not what it was at the last call (before the first: 0). For one caller only, the loop: were
+        it cleared by `read`, anyone who reads could take the emergency stop away from who acts on it."""
         ...
 
 
@@ -118,6 +147,12 @@ class Board(Protocol):
 
     @property
     def enable(self) -> Enable: ...
+
+    @property
+    def direction(self) -> Direction: ...
+
+    @property
+    def inputs(self) -> Inputs: ...
 
     @property
     def counter(self) -> Counter: ...

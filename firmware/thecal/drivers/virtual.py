@@ -4,11 +4,31 @@ Invariant: nothing is decided here. What a part does is in `thecal_twin` (mounte
 flash); only the latch of the cut lives in the driver, as it does on every port.
 """
 
+from thecal.drivers.ticks import TickClock
 from thecal_twin import chip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+class _Clock(TickClock):
+    """The virtual chip's 30-bit timer, extended as on every port; idle time belongs to the virtual world."""
+
+    def __init__(self, world: "chip.World") -> None:
+        super().__init__(world.ticks_us, world.now)
+        self.wait = world.clock.wait
+
+
+class _Direction:
+    def __init__(self, world: "chip.World", invert: bool) -> None:
+        self._w = world
+        self._forward = 1 if invert else 0
+        self.set(False)
+
+    def set(self, reverse: bool) -> None:
+        w = self._w
+        w.set_pin(w.dir_pin, 1 - self._forward if reverse else self._forward)
 
 
 class _Enable:
@@ -102,10 +122,13 @@ class VirtualBoard:
         if w is None:
             raise RuntimeError("no virtual world")
         sensors = config.get("sensors") or {}
+        mechanics = config.get("mechanics") or {}
         self.config = config
-        self.clock = w.clock
+        self.clock = _Clock(w)
         self.pulser = w.pulser
         self.enable = _Enable(w)
+        self.direction = _Direction(w, bool(mechanics.get("dir_invert")))
+        self.inputs = w.inputs
         self.counter = _Counter(w)
         self.en_sense = _EnSense(w)
         self.serial = w.serial

@@ -4,11 +4,13 @@ nothing delivery holds in RAM. The layout is SPEC.md section 5; a test holds bot
 
 from thecal.monitor.limits import little
 
-_LEDGER_BYTES = 384
+LEDGER_BYTES = 394
+SETUP_REVERSE = 16
+SETUP_DETACHED = 32
 _TABLE = [0] * 16
 
 
-def _crc32(data: bytes) -> int:
+def _crc32(data: memoryview) -> int:
     """CRC-32 (IEEE) by nibbles with a table of its own."""
     if not _TABLE[1]:
         for k in range(16):
@@ -26,13 +28,18 @@ def _crc32(data: bytes) -> int:
 
 def read_intent(data: "bytes | None") -> "tuple[int, int, bool, int] | None":
     """(settled step, end of the durable intent, is a bolus promised, when the newest bolus began in board ms) or None when the
-    bytes are not a true ledger."""
-    if data is None or len(data) != _LEDGER_BYTES or data[:3] != b"TL\x01":
+    bytes are not a true ledger. A promise is a grant with a volume: the id of a bolus from the button says nothing."""
+    if data is None or len(data) != LEDGER_BYTES or data[:3] != b"TL\x02":
         return None
-    if _crc32(data[:-4]) != little(data, _LEDGER_BYTES - 4, 4):
+    if _crc32(memoryview(data)[:-4]) != little(data, LEDGER_BYTES - 4, 4):
         return None
-    promised = little(data, 250, 6) != 0 or little(data, 270, 6) != 0
-    return little(data, 22, 6), little(data, 28, 6), promised, little(data, 48, 6)
+    return little(data, 22, 6), little(data, 28, 6), little(data, 309, 4) != 0, little(data, 48, 6)
+
+
+def read_mode(data: bytes) -> "tuple[int, int, int, int]":
+    """(state, overlay kind, motion byte, steps ever moved by set-up motions that are no dose) of a ledger that `read_intent`
+    accepted. Motion byte: 0 none, else kind in bits 0-3, SETUP_REVERSE, SETUP_DETACHED."""
+    return data[3], data[60], data[105], little(data, 87, 6)
 
 
 def read_history(data: bytes) -> "dict[int, int]":
@@ -41,7 +48,7 @@ def read_history(data: bytes) -> "dict[int, int]":
     long as it can, and once."""
     t_ms = little(data, 8, 6)
     history: "dict[int, int]" = {}
-    at = 60
+    at = 107
     known_from = t_ms // 300_000 + 1
     for slots, size in ((1, 13), (3, 17), (12, 25)):
         newest = t_ms // (slots * 300_000)

@@ -10,6 +10,7 @@ Activation in four durable writes, one per turn, power may fail between any two:
 
 from thecal.core import events, faults, gate, states
 from thecal.core import messages as m
+from thecal.core.basal import Basal
 from thecal.core.codec import crc32
 from thecal.core.ledger import Answer
 from thecal.core.prescription import ProgramError, pack, program_crc, unpack, validate
@@ -101,15 +102,18 @@ class Activation:
         decoded = pump.monitor.decode(bytes(limits.data))
         if decoded is None or decoded["program_crc"] != request["crc"] or decoded["step_pl"] != pump.step_pl:
             return m.REFUSED, m.NOT_THIS_BOARD, 0, 0
-        wish = gate.Wish(gate.BASAL, rate_nl_per_day=fields["rate_nl_per_day"])
-        verdict = gate.judge(pump.situation(now_ms, fields, fields["rate_nl_per_day"]), wish)
-        if verdict.allowed != verdict.asked:
+        old = pump.fields
+        if old is not None and pump.state != states.OFF:
+            for key in ("drug", "concentration_ng_per_ml"):
+                if old[key] != fields[key]:
+                    return m.REFUSED, m.DRUG_CHANGE, pump.state, 0
+        basal = Basal(fields)
+        basal.wall_ms = pump.basal.wall_ms
+        wish = gate.Wish(gate.BASAL, rate_nl_per_day=basal.daily_nl())
+        verdict = gate.judge(pump.situation(now_ms, fields, basal), wish)
+        if verdict.reasons:
             reason, value, limit = verdict.first()
             return m.REFUSED, reason, _u32(value), _u32(limit)
-        if pump.state == states.INFUSING:
-            reason, value, limit = gate.chunk_room(pump.situation(now_ms, fields), 2 * pump.delivery.chunk_for(fields))
-            if reason:  # lower limits than what the windows still hold: steps in flight would trip the monitor
-                return m.REFUSED, reason, _u32(value), _u32(limit)
         if request["crc"] == pump.program_crc and bytes(limits.data) != pump.monitor.blob():
             return m.REFUSED, m.NOT_THIS_BOARD, 0, 0
         version = pump.program_version + 1
@@ -136,24 +140,44 @@ class Activation:
             self.finished = (code, reason, value, limit, 0)
             return
         old_crc = pump.ledger.program_crc
+        self._remember_raise(fields, now_ms)
         pump.ledger.program_crc = request["crc"]
+        pump.rates.drop(now_ms)
         pump.ledger.remember(Answer(request["i"], m.digest(request), m.OK, m.NONE, version, 0))
         before = pump.journal.next_seq
         pump.journal.write(now_ms, events.COMMAND, request["i"], events.COMMAND_CODES["activate"], 0, m.OK)
         pump.journal.write(now_ms, events.ACTIVATED, request["i"], request["crc"], request["mcrc"])
+        if fields["overrides"]:
+            pump.journal.write(now_ms, events.OVERRIDES, request["i"], fields["overrides"], fields["library_crc"])
         if not pump.commit(now_ms, before):
             self._pending = []  # /program.a stays the program that the ledger names
             self.finished = (m.STORE_FULL, m.NONE, 0, 0, 0)
             return
-        pump.fields = fields
-        pump.program_crc = request["crc"]
-        pump.program_version = version
+        pump.take_program(fields, request["crc"], version)
         pump.enter(now_ms, states.E_ACTIVATE)
         pump.delivery.load_program(now_ms)
         if not pump.monitor.load(request["crc"], old_crc):
             pump.fail(now_ms, faults.MONITOR_LIMITS)
         self.staged = {}
         self.finished = (m.OK, m.NONE, version, 0, 0)
+
+    def _remember_raise(self, fields: "dict[str, Any]", now_ms: int) -> None:
+        """In the ledger: the daily dose before this raise, or before the first of those still fresh (nL of the new solution)."""
+        pump = self._pump
+        ledger = pump.ledger
+        old = pump.fields
+        if old is None or old["drug"] != fields["drug"]:
+            ledger.ref_nl_per_day = ledger.ref_ms = 0
+            return
+        was, now = old["concentration_ng_per_ml"], fields["concentration_ng_per_ml"]
+        daily = pump.basal.daily_nl() * was // now
+        window_ms = max(old["raise_window_ms"], fields["raise_window_ms"])
+        fresh = ledger.ref_ms and now_ms - ledger.ref_ms < window_ms
+        ledger.ref_nl_per_day = ledger.ref_nl_per_day * was // now if fresh else daily
+        if Basal(fields).daily_nl() > daily:
+            ledger.ref_ms = max(now_ms, 1)
+        elif not fresh:
+            ledger.ref_ms = 0
 
     def active_program(self) -> "bytes | None":
         """The bytes of the running program, from whichever copy is the one the ledger names."""

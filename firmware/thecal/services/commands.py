@@ -2,17 +2,19 @@
 answer leaves only when its log record is durable too. Activation has its own file.
 """
 
-from thecal.core import events, gate, states
+from thecal.core import events, states
 from thecal.core import messages as m
 from thecal.core.codec import U24
 from thecal.core.compat import const
-from thecal.core.ledger import Answer, Grant
+from thecal.core.ledger import Answer
 from thecal.services.activation import Activation, refuse_state
+from thecal.services.rates import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thecal.services.boluses import Boluses
     from thecal.services.pump import Pump
 
     Request = dict[str, Any]  # as `messages.check_request` let it pass: a text under "c", integers under all else
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BORN_PATH = "/born"
 YES = (m.OK, m.NONE, 0, 0)
 ALWAYS = ("stop", "hold", "maintenance")
+RATES = ("temp", "minimum", "normal", "clock")
 BREATH = const(30)
 BREATH_MS = const(60_000)
 
@@ -36,8 +39,9 @@ _EVENTS = {
 class Commands:
     """Runs id-bearing commands. Activations take several turns: `activation` has their state."""
 
-    def __init__(self, pump: "Pump") -> None:
+    def __init__(self, pump: "Pump", boluses: "Boluses") -> None:
         self._pump = pump
+        self._boluses = boluses
         self.activation = Activation(pump)
         self._activate = self.activation.begin
         self.reset_wanted = False
@@ -49,6 +53,7 @@ class Commands:
         when the answer comes later, in `activation.finished`."""
         pump = self._pump
         ledger = pump.ledger
+        self._boluses.wait_ms = 0
         command_id = request["i"]
         mark = m.digest(request)
         known = ledger.known(command_id)
@@ -75,6 +80,8 @@ class Commands:
         if result is None:
             return None
         code, reason, value, limit = result
+        if code == m.BUSY:  # not an answer to be kept: the same id may be asked again
+            return m.BUSY, m.NONE, 0, 0, 0
         if code != m.OK or name == "ack":
             self._breath -= 1
         ledger.remember(Answer(command_id, mark, code, reason, value, limit))
@@ -82,11 +89,21 @@ class Commands:
         self._log(request, now_ms, code, reason, value, limit)
         if pump.ledger_ok and not pump.commit(now_ms, before):
             return m.STORE_FULL, m.NONE, 0, 0, 0
-        if code == m.OK and name == "bolus":
-            pump.delivery.begin_bolus(now_ms, ledger.grants[-1])
-        elif code == m.OK and name == "maintenance":
-            self.reset_wanted = True
+        if code == m.OK:
+            self._after(name, now_ms)
         return code, reason, value, limit, 0
+
+    def _after(self, name: str, now_ms: int) -> None:
+        """What a command does once it is durable."""
+        pump = self._pump
+        if name in ("bolus", "patient") and pump.ledger.grant is not None:
+            pump.delivery.begin_bolus(now_ms, pump.ledger.grant)
+        elif name in RATES:
+            pump.rates.after(name, now_ms)
+        elif name == "move":
+            pump.setup.begin(now_ms)
+        elif name == "maintenance":
+            self.reset_wanted = True
 
     def _unlogged(self, reason: int) -> "Reply":
         return m.REFUSED, reason, self._pump.fault if reason == m.LATCHED else self._pump.state, 0, 0
@@ -109,8 +126,9 @@ class Commands:
         journal.write(now_ms, events.COMMAND, command_id, events.COMMAND_CODES[name], 0, code)
         if code == m.REFUSED or code == m.BAD_PROGRAM:
             journal.write(now_ms, events.REFUSAL, command_id, value, limit, reason)
-        elif code == m.OK and name == "bolus":
-            journal.write(now_ms, events.GRANT, command_id, request["nl"], request["ms"], gate.BOLUS)
+        grant = self._pump.ledger.grant
+        if code == m.OK and name in ("bolus", "patient") and grant is not None:
+            journal.write(now_ms, events.GRANT, command_id, grant.volume_nl, grant.duration_ms, grant.source)
 
     # --- one method per command --------------------------------------------------------------------------------------------
     def _change(self, request: "Request", now_ms: int) -> "Result":
@@ -119,32 +137,45 @@ class Commands:
         if not pump.allows(event):
             return refuse_state(pump)
         if event in (states.E_START, states.E_RESUME):
-            if pump.fields is None:
-                return m.REFUSED, m.NO_PROGRAM, 0, 0
-            if pump.reservoir_left_nl() == 0:
-                return m.REFUSED, m.RESERVOIR, 0, 0
+            refused = refusal(pump)
+            if refused is not None:
+                return refused
+        elif event == states.E_HOLD:
+            refused = pump.rates.hold(request, now_ms)
+            if refused is not None:
+                return refused
         pump.enter(now_ms, event)
         return YES
 
     _start = _stop = _hold = _resume = _change
 
     def _bolus(self, request: "Request", now_ms: int) -> "Result":
-        pump = self._pump
-        if pump.fields is None:
-            return m.REFUSED, m.NO_PROGRAM, 0, 0
-        if not pump.allows(states.E_BOLUS):
-            return refuse_state(pump)
-        volume_nl = request["nl"]
-        duration_ms = request["ms"]
-        if duration_ms == 0:
-            return m.REFUSED, m.DURATION, 0, 1
-        wish = gate.Wish(gate.BOLUS, volume_nl=volume_nl, duration_ms=duration_ms)
-        verdict = gate.judge(pump.situation(now_ms), wish)
-        if verdict.allowed != verdict.asked:
-            reason, value, limit = verdict.first()
-            return m.REFUSED, reason, min(value, 0xFFFFFFFF), min(limit, 0xFFFFFFFF)
-        pump.ledger.promise(now_ms, Grant(request["i"], now_ms, volume_nl, duration_ms))
-        return m.OK, m.NONE, volume_nl, 0
+        return self._boluses.ask(now_ms, request["i"], m.BY_CLINICIAN, request["nl"], request["ms"])
+
+    def _patient(self, request: "Request", now_ms: int) -> "Result":
+        return self._boluses.patient(now_ms, request["i"], m.BY_PATIENT)
+
+    def wait_ms(self) -> int:
+        """Until the bolus refused last would be granted; 0: waiting does not help."""
+        return self._boluses.wait_ms
+
+    def _temp(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.rates.temp(request, now_ms)
+
+    def _minimum(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.rates.minimum(request, now_ms)
+
+    def _normal(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.rates.normal(request, now_ms)
+
+    def _clock(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.rates.clock(request, now_ms)
+
+    def _move(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.setup.move(request, now_ms)
+
+    def _direction(self, request: "Request", now_ms: int) -> "Result":
+        return self._pump.setup.direction(request, now_ms)
 
     def _ack(self, request: "Request", now_ms: int) -> "Result":
         pump = self._pump
@@ -173,7 +204,9 @@ class Commands:
         # a log without its ledger: counts go on above what it speaks of, and all of that is uncertain
         if ledger.intent < pump.journal.newest_steps:
             ledger.uncertain += pump.journal.newest_steps - ledger.intent
-            ledger.settled = ledger.intent = ledger.fill_steps = pump.journal.newest_steps
+            ledger.settled = ledger.intent = pump.journal.newest_steps
+            ledger.setup = ledger.reverse = 0
+            ledger.fill_steps = ledger.intent
         ledger.seq = max(ledger.seq, pump.journal.newest_ledger_seq)
         pump.motor.begin_at(ledger.intent)
         if not request["nothing"]:

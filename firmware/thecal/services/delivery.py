@@ -1,107 +1,94 @@
-"""Delivery: turns the programmed rate and boluses into chunks, permits and leases. Invariant: no step without
-durable intent, no more than one lease ahead of the clock, and the accumulator's bound (error below one step) holds
-through rate changes, holds and boluses.
+"""Delivery: carries out what the pacer decides, as chunks, permits and leases. Invariant: no step without durable intent, no more
+than one durable write in a turn, and whatever cannot be made durable or moved ends in a fault.
 
-`planned_ms` is the board time up to which the accumulator has been
-advanced: the end of the last lease, or the moment of the last change.
+When and how much is core/pacer.py's; here are the flash, the motor, the log, the alarms and the ends of boluses and motions.
 """
 
 from thecal.core import events, faults, states
-from thecal.core.accumulator import Accumulator
-from thecal.core.compat import const
-from thecal.core.gate import chunk_room
-from thecal.core.ledger import Grant
-from thecal.drivers.motor import LEASE_MAX_STEPS, PermitRefused
+from thecal.core.basal import WHY_SCHEDULE
+from thecal.core.pacer import AHEAD, CHUNK, END, LEASE, REST_MS, Pacer
+from thecal.drivers.motor import PermitRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from thecal.core.ledger import Grant
     from thecal.services.pump import Pump
 
-LOOKAHEAD_MS = const(1000)
-LEAD_MS = const(400)
-REST_MS = const(10_000)
 
-
-class Delivery:
-    """The delivery service of one pump."""
+class Delivery(Pacer):
+    """The delivery service of one pump: its pacer, with hands."""
 
     def __init__(self, pump: "Pump") -> None:
+        Pacer.__init__(self, pump.step_pl, pump.part["max_steps_per_s"], pump.basal)
         self._pump = pump
         pump.delivery = self
-        self._acc = Accumulator(pump.step_pl)
-        self._owed = 0
-        self._planned_ms = 0
-        self._ahead_ms = 0  # time after `leave` whose steps the last lease had already taken
         self._grant: "Grant | None" = None
-        self._chunk_steps = 1
-        self._lease_end_ms = 0
-        self._prefetch = False
-        self._min_period_us = 1_000_000 // pump.part["max_steps_per_s"]
 
-    # --- called on a change of state or program ----------------------------------------------------------------------------
+    # --- called on a change of state, program or rate ------------------------------------------------------------------------
     def load_program(self, now_ms: int) -> None:
         """The active program changed: the new rate holds from now; the part of a step already earned is kept."""
-        fields = self._pump.program()
-        if self._pump.state == states.INFUSING:
-            self._sync(now_ms)
-        self._acc.set_rate(fields["rate_nl_per_day"])
-        self._chunk_steps = self.chunk_for(fields)
-        self._pump.journal.write(now_ms, events.RATE, self._pump.motor.position, fields["rate_nl_per_day"])
+        self.load(self._pump.program(), self._pump.basal)
+        self.change_rate(now_ms, 0)
 
-    def chunk_for(self, fields: "dict[str, Any]") -> int:
-        """Steps of one chunk of a program, at least 1."""
-        return max(1, fields["chunk_nl"] * 1_000_000_000 // self._pump.step_pl)
+    def change_rate(self, now_ms: int, why: int) -> None:
+        """The rate of the moment may have changed (`why`: detail of the RATE record): it holds from now, or from the end of the
+        lease in flight."""
+        if self._pump.state == states.INFUSING:
+            self.change_rate_in_run(now_ms, why)
+        elif self._pump.state != states.SETUP:
+            self.take_rate(now_ms, why, now_ms)
+
+    def rate_taken(self, now_ms: int, ahead_ms: int, why: int) -> None:
+        """Log it; a lease is planned up to a second before its time."""
+        lazy = why == WHY_SCHEDULE
+        self._pump.journal.write(now_ms, events.RATE, self._pump.motor.position, self.rate_nl_per_day, ahead_ms, why, lazy=lazy)
 
     def enter(self, now_ms: int) -> None:
         """INFUSING begins: time counts from now."""
-        self._planned_ms = now_ms + self._ahead_ms
-        self._ahead_ms = 0
+        self.begin(now_ms)
         self._pump.motor.enable(True)
 
     def leave(self, now_ms: int) -> None:
-        """INFUSING ends: what was earned up to now is kept as phase; a
-        running bolus ends for good; the lease in flight completes."""
-        self._sync(now_ms)
-        self._ahead_ms = self._planned_ms - now_ms
+        """INFUSING ends: what was earned up to now is kept as phase; a running bolus ends for good; the lease in flight
+        completes."""
+        self.stop(now_ms)
         if self._grant is not None:
-            self._end_bolus(now_ms, self._grant, self._acc.cancel_bolus())
+            self._end_bolus(now_ms, self._grant)
 
-    def begin_bolus(self, now_ms: int, grant: Grant) -> None:
+    def begin_bolus(self, now_ms: int, grant: "Grant") -> None:
         """Deliver `grant` (already promised and durable) from now."""
-        self._sync(now_ms)
         self._grant = grant
-        self._acc.start_bolus(grant.volume_nl, grant.duration_ms)
+        self.add_bolus(now_ms, grant.volume_nl, grant.duration_ms)
 
-    def promised_nl(self) -> int:
-        """Volume still owed to granted boluses, nL rounded up, steps that are due but not yet permitted included."""
-        if self._grant is None:
-            return 0
-        return self._acc.bolus_left_nl() + self._pump.steps_nl(self._owed) + 1
+    def begin_motion(self, now_ms: int, steps: int, duration_ms: int) -> None:
+        """SETUP begins: exactly `steps` over `duration_ms`, no basal. It ends with `end_motion`."""
+        self.add_motion(now_ms, steps, duration_ms, self._pump.setup.lease_steps())
+        self._pump.motor.enable(True)
 
-    def bolus_left_nl(self) -> int:
-        """What the running bolus still owes, nL."""
-        return self._acc.bolus_left_nl()
+    def running(self) -> "tuple[int, int]":
+        """(volume, nL rounded up, time in ms) that the running bolus still has to go."""
+        return self.running_at(self._pump.now_ms())
 
     # --- the service -------------------------------------------------------------------------------------------------------
     def poll(self, now_ms: int) -> int:
         """At most one durable write and one lease."""
         pump = self._pump
-        if pump.state != states.INFUSING:
+        setup = pump.state == states.SETUP
+        if pump.state != states.INFUSING and not setup:
             return self._rest(now_ms)
-        if pump.motor.busy():
-            if self._prefetch and not pump.store.spent:
-                self._prefetch = False
-                self._open_chunk(now_ms)
-            return max(now_ms + 1, self._lease_end_ms)
-        if self._grant is not None and self._acc.bolus_left_ms() == 0 and not self._owed:
-            if pump.store.spent:
-                return now_ms
-            self._end_bolus(now_ms, self._grant, 0)
-            pump.commit(now_ms)
-            return now_ms
-        return self._lease(now_ms)
+        busy = pump.motor.busy()
+        if setup and not busy and pump.setup.arrived():
+            return self._end(now_ms)
+        act = self.next_act(now_ms, busy, not pump.store.spent, pump.ledger.durable_intent - pump.motor.position)
+        if act == LEASE:
+            return self._lease(now_ms)
+        if act == CHUNK:
+            return self._open_chunk(now_ms)
+        if act == END:
+            return self._end(now_ms)
+        if act == AHEAD:
+            self._open_chunk(now_ms)
+        return self.wake_ms
 
     def _rest(self, now_ms: int) -> int:
         """Not infusing: EN off once the lease has ended, then settle what was intended (one write)."""
@@ -109,102 +96,66 @@ class Delivery:
         if pump.motor.busy():
             return now_ms + 10
         pump.motor.enable(False)
-        if pump.ledger_ok and pump.fault == faults.NO_FAULT and pump.ledger.unsettled:
+        if pump.ledger_ok and pump.fault == faults.NO_FAULT and (pump.ledger.unsettled or pump.ledger.motion):
             if pump.store.spent:
                 return now_ms
             pump.ledger.close(now_ms, pump.motor.position)
+            pump.ledger.motion = 0
             pump.commit(now_ms)
         return now_ms + REST_MS
 
+    def _end(self, now_ms: int) -> int:
+        """The motion or the bolus has come to its end: one write."""
+        pump = self._pump
+        if not pump.store.spent:
+            if pump.state == states.SETUP:
+                pump.setup.finish(now_ms)
+            elif self._grant is not None:
+                self._end_bolus(now_ms, self._grant)
+                pump.commit(now_ms)
+        return now_ms
+
     def _lease(self, now_ms: int) -> int:
         pump = self._pump
-        acc = self._acc
-        base = self._planned_ms
-        first_ms = 0 if self._owed else acc.ms_to_step(1)
-        if base + first_ms > now_ms + LOOKAHEAD_MS:
-            self._watch_bolus_end(now_ms)
-            return min(base + first_ms - LEAD_MS, now_ms + REST_MS)
-        span = max(first_ms, now_ms + LOOKAHEAD_MS - base)  # never further ahead of the clock than that
-        if self._grant is not None and 0 < acc.bolus_left_ms() < span and first_ms <= acc.bolus_left_ms():
-            span = acc.bolus_left_ms()  # one lease has one slope
-        room = pump.ledger.durable_intent - pump.motor.position
-        if room <= 0:
-            if pump.store.spent:
-                return now_ms
-            return self._open_chunk(now_ms)
-        most = min(room, LEASE_MAX_STEPS, max(1, self._chunk_steps // 2), 1 + 1_000_000 // self._min_period_us)
-        owed = min(self._owed, most)
-        count = min(acc.steps_in(span), most - owed)
-        total = owed + count
-        clock_us = pump.board.clock.now_us()
-        base_us = (pump.clock_ms(base)) * 1000
-        first_us = clock_us if self._owed else base_us + acc.us_to_step(1)
-        last_us = base_us + acc.us_to_step(count) if count else first_us
-        if first_us < clock_us:
-            first_us = clock_us
-        least = first_us + (total - 1) * self._min_period_us
-        if last_us < least:
-            last_us = least
+        skew_us = pump.clock_ms(0) * 1000
+        first_us, last_us = self.lease_us(now_ms, pump.board.clock.now_us() - skew_us)
         try:
-            permit = pump.ledger.permit(pump.motor.position, total)
-            pump.motor.spend(permit, first_us, last_us)
+            permit = pump.ledger.permit(pump.motor.position, self.steps)
+            pump.motor.spend(permit, first_us + skew_us, last_us + skew_us)
         except (PermitRefused, ValueError):
-            pump.fail(now_ms, faults.PERMIT_REFUSED, total)
+            pump.fail(now_ms, faults.PERMIT_REFUSED, self.steps)
             return now_ms + REST_MS
-        self._owed -= owed
-        if count:
-            ahead = acc.ms_to_step(count)
-            self._owed += acc.advance(ahead) - count
-            self._planned_ms = base + ahead
-        self._lease_end_ms = now_ms + (last_us - clock_us + 999) // 1000 + 1
-        if pump.ledger.durable_intent - pump.motor.position < total:
-            self._prefetch = True
-            return now_ms
-        return max(self._lease_end_ms, min(self._planned_ms + acc.ms_to_step(1) - LEAD_MS, now_ms + REST_MS))
-
-    def _watch_bolus_end(self, now_ms: int) -> None:
-        """Nothing is due soon, but a bolus must be seen to end on time even when its last step came before."""
-        left = self._acc.bolus_left_ms()
-        if self._grant is not None and 0 < left <= now_ms - self._planned_ms:
-            self._sync(now_ms)
+        return self.taken(now_ms, pump.ledger.durable_intent - pump.motor.position)
 
     def _open_chunk(self, now_ms: int) -> int:
         """Make the next chunk's intent durable; settles the one before. Holds back when a window has no room (never silently)."""
         pump = self._pump
         settled = pump.motor.settled()
-        chunk = self._chunk_steps
-        if settled + chunk <= pump.ledger.intent:
+        setup = pump.state == states.SETUP
+        chunk = self.next_chunk(settled, pump.ledger.intent, pump.setup.left_steps(settled))
+        if not chunk:
             return now_ms
-        new_steps = settled + chunk - pump.ledger.intent
-        if pump.reservoir_left_nl() == 0:
-            pump.raise_alarm(now_ms, faults.A_RESERVOIR_EMPTY)
-            self._planned_ms = max(self._planned_ms, now_ms)
-            return now_ms + REST_MS
-        reason, value, _limit = chunk_room(pump.situation(now_ms), new_steps)
-        if reason:
-            pump.raise_alarm(now_ms, faults.A_LIMIT_NARROWED, value)
-            self._planned_ms = max(self._planned_ms, now_ms)  # time without room is not caught up afterwards
-            return now_ms + REST_MS
-        pump.lower_alarm(now_ms, faults.A_LIMIT_NARROWED)
+        if not setup:
+            alarm, value = self.hold_back(now_ms, pump.situation(now_ms), settled + chunk - pump.ledger.intent)
+            if alarm:
+                pump.raise_alarm(now_ms, alarm, value)
+                return now_ms + REST_MS
+            pump.lower_alarm(now_ms, faults.A_LIMIT_NARROWED)
         seq = pump.journal.next_seq
         try:
             pump.ledger.open_chunk(now_ms, settled, chunk, seq + 1)
         except (OSError, ValueError):
             pump.fail(now_ms, faults.LEDGER_WRITE, settled)
             return now_ms + REST_MS
-        pump.journal.write(now_ms, events.DOSE, settled, chunk, pump.ledger.seq, 0, lazy=True)
-        if pump.reservoir_left_nl() <= pump.program()["reservoir_low_nl"]:
+        pump.journal.write(now_ms, events.DOSE, settled, chunk, pump.ledger.seq, pump.ledger.motion, lazy=True)
+        if not setup and pump.reservoir_left_nl() <= pump.program()["reservoir_low_nl"]:
             pump.raise_alarm(now_ms, faults.A_RESERVOIR_LOW, pump.reservoir_left_nl())
         return now_ms
 
-    def _sync(self, now_ms: int) -> None:
-        """Advance the accumulator to now; steps that became due in between are owed."""
-        if now_ms > self._planned_ms:
-            self._owed += self._acc.advance(now_ms - self._planned_ms)
-            self._planned_ms = now_ms
-
-    def _end_bolus(self, now_ms: int, grant: Grant, missing_nl: int) -> None:
+    def _end_bolus(self, now_ms: int, grant: "Grant") -> None:
+        """No bolus any more: what it still owes (0: nothing) goes into the log. The caller commits."""
+        missing_nl = self.cancel_bolus()
         self._grant = None
         pump = self._pump
-        pump.ledger.grants = [g for g in pump.ledger.grants if g.command_id != grant.command_id]
+        pump.ledger.grant = None
         pump.journal.write(now_ms, events.BOLUS_END, grant.command_id, grant.volume_nl, missing_nl, 0 if missing_nl else 1)

@@ -94,9 +94,12 @@ class Link:
             self._pump.board.chip.reset()
         return True
 
-    def _answer(self, seq: int, command_id: int, answer: "Reply") -> None:
-        code, reason, value, limit, replayed = answer
-        self._send(seq, {"r": code, "i": command_id, "k": reason, "v": value, "l": limit, "a": replayed})
+    def _answer(self, seq: int, command_id: int, reply: "Reply") -> None:
+        code, reason, value, limit, replayed = reply
+        answer = {"r": code, "i": command_id, "k": reason, "v": value, "l": limit, "a": replayed}
+        if code and not replayed and self._commands.wait_ms():
+            answer["w"] = self._commands.wait_ms()
+        self._send(seq, answer)
 
     def _send(self, seq: int, fields: "dict[str, Any]") -> None:
         data = json.dumps(fields).encode()

@@ -35,7 +35,7 @@ class Sensing:
                 pump.raise_alarm(now_ms, faults.A_BATTERY_LOW, battery)
             elif battery > self._low_mv + HYSTERESIS_MV:
                 pump.lower_alarm(now_ms, faults.A_BATTERY_LOW)
-        missing = pump.motor.permitted - pump.monitor.edges()
+        missing = pump.motor.permitted - pump.aborted - pump.monitor.edges()
         if not pump.motor.busy() and missing >= STEPS_MISSING_MAX:
             pump.raise_alarm(now_ms, faults.A_STEPS_MISSING, missing)
         if now_ms >= self._next_record_ms:

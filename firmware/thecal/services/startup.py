@@ -151,7 +151,7 @@ class Startup:
         ledger.watchdog_resets = min(255, ledger.watchdog_resets + 1) if cause == 1 else 0
         lost = pump.journal.begin(ledger.boot, ledger.log_seq)
         pump.motor.begin_at(ledger.intent)
-        pump.journal.write(now_ms, events.BOOT, ledger.intent, min(max(ledger.min_steps, 0), U32), 0, cause)
+        pump.journal.write(now_ms, events.BOOT, ledger.intent, min(max(ledger.min_steps, 0), U32), min(ledger.setup, U32), cause)
         if lost:
             pump.journal.write(now_ms, events.GAP, 0, ledger.log_seq - lost, lost)
         if uncertain or dropped:
@@ -162,6 +162,7 @@ class Startup:
         if dropped:
             pump.raise_alarm(now_ms, faults.A_BOLUS_DROPPED, dropped)
             pump.lower_alarm(now_ms, faults.A_BOLUS_DROPPED)
+        pump.rates.recovered(now_ms)
         self._load_program(now_ms)
         if ledger.watchdog_resets >= 3:
             self._fail(faults.WATCHDOG_THRICE)
@@ -185,9 +186,7 @@ class Startup:
                 continue
             if not validate(fields, pump.part):
                 chosen = blob
-                pump.fields = fields
-                pump.program_crc = wanted
-                pump.program_version = version
+                pump.take_program(fields, wanted, version)
                 break
         if chosen is None:
             self._fail(faults.PROGRAM_CORRUPT)
@@ -223,6 +222,8 @@ class Startup:
             event = states.E_PASS_HELD
         else:
             event = states.E_PASS_RESUME if pump.fields["basal_resumes"] else states.E_PASS_OFF
+        if pump.fields is None or not pump.fields["basal_resumes"]:
+            pump.ledger.hold_until = 0  # what may not resume by itself after a loss of power does not end a hold by itself either
         pump.enter(now_ms, event)
         if pump.ledger_ok and pump.ledger.state != self._resume_state:
             pump.commit(now_ms)

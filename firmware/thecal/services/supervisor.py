@@ -64,6 +64,8 @@ class Supervisor:
                 pump.commit(now_ms)
         if self._link.waiting():
             due[0] = min(due[0], now_ms)
+        if pump.inputs.waiting():
+            due[1] = min(due[1], now_ms)
         next_ms = now_ms + FEED_MS
         index = 0
         for _name, service, _late in self._services:
@@ -73,8 +75,9 @@ class Supervisor:
                 except Exception as error:
                     due[index] = self._sick_until_ms[index] = now_ms + FEED_MS
                     self._died(now_ms, index, error)
-            if due[index] < next_ms:
-                next_ms = due[index]
+            when = max(due[index], self._sick_until_ms[index])  # input that is waiting for a sick service keeps nobody awake
+            if when < next_ms:
+                next_ms = when
             index += 1
         if pump.monitor.tripped and pump.fault == faults.NO_FAULT:  # in the same turn: the lease in flight is uncertain
             pump.fail(now_ms, faults.MONITOR_TRIPPED, pump.monitor.tripped)

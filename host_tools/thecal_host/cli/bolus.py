@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from thecal_host.cli import exit_codes
-from thecal_host.cli.common import IdOption, JsonOption, PortOption, YesOption, banner, client_for, confirm, finish, span_ms
+from thecal_host.cli.answers import conclude, present
+from thecal_host.cli.common import IdOption, JsonOption, PortOption, YesOption, banner, client_for, confirm, span_ms
 from thecal_host.cli.failures import CliError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ def bolus(
     id."""
     from thecal.core import units
     from thecal_host import texts, unit_texts
-    from thecal_host.cli.status import active_fields
 
     kinds = (units.MASS, units.VOLUME)
     try:
@@ -36,14 +36,14 @@ def bolus(
     duration_ms = span_ms(over, "--over:")
     banner(as_json)
     with client_for(port) as client:
-        fields = active_fields(client, client.status().program_crc)
+        now = present(client)
+        fields = now.fields
         nl = _volume_nl(quantity, fields)
         mass = f" = {units.mass_text(nl, int(fields['concentration_ng_per_ml']))} of {fields['drug']}" if fields else ""
         again = f" again under id {command_id}" if command_id else ""
         confirm(f"Bolus of {units.format_volume(nl)}{mass} over {texts.duration(duration_ms)}{again}.", yes)
         answer = client.bolus(nl, duration_ms, command_id or None)
-        concentration = int(fields["concentration_ng_per_ml"]) if fields else 0
-        finish(answer, as_json, concentration, nl=nl, ms=duration_ms)
+        conclude(client, answer, as_json, ng_per_ml=now.ng_per_ml, nl=nl, ms=duration_ms)
 
 
 def _volume_nl(quantity: "Quantity", fields: "dict[str, Any] | None") -> int:

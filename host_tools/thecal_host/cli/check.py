@@ -3,7 +3,7 @@ exit 1 when one fails.
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,13 +41,15 @@ def check(
         _check_file(file, board or "virtual", as_json)
         return
     with client_for(port) as client:
-        checks = _check_board(client, board)
+        now, checks = _check_board(client, board)
+    from thecal_host.code_names import named
+
     passed = all(item.passed for item in checks)
     rows = [("ok" if item.passed else "FAILED", item.what, item.seen) for item in checks]
     verdict = "All checks passed." if passed else "At least one check FAILED."
     emit(
         as_json,
-        {"ok": passed, "checks": [asdict(item) for item in checks]},
+        {"ok": passed, "checks": [asdict(item) for item in checks], "status": named(asdict(now))},
         columns_text(("", "", ""), rows).lstrip("\n") + "\n" + verdict,
     )
     if not passed:
@@ -55,31 +57,27 @@ def check(
 
 
 def _check_file(file: str, board: str, as_json: bool) -> None:
-    from thecal_host import boards, prescriptions
-    from thecal_host.prescription_texts import TOML_KEYS, amount
+    from thecal_host import boards, prescription_report, prescriptions
 
     rx = prescriptions.load(file, boards.load(board).part)
-    lines = [
-        f"{TOML_KEYS.get(key, key)} = {amount(key, value) if isinstance(value, int) else value}"
-        for key, value in rx.fields.items()
-    ]
-    lines += [
-        f"{item.key}: {item.written} is {item.kept}" + ("" if item.exact else f", rounded by {item.off_ppm} ppm")
-        for item in rx.conversions
-    ]
-    lines += [f"Note: {text}" for text in rx.warnings]
-    lines.append(f"{file} is valid for the board {board}; program {rx.crc:08x}.")
-    data = {
-        "ok": True,
-        "program_crc": f"{rx.crc:08x}",
-        "fields": rx.fields,
-        "warnings": rx.warnings,
-        "conversions": [asdict(item) for item in rx.conversions],
-    }
-    emit(as_json, data, "\n".join(lines))
+    waiting = sorted({item.name for item in rx.unconfirmed})
+    lines = prescription_report.lines(rx)
+    if waiting:
+        names = ", ".join(f'"{name}"' for name in waiting)
+        lines.append(
+            f"NOT READY for the board {board}: it crosses soft limits of the drug library that nobody has confirmed: "
+            f"{names}. Change "
+            'the figures, or confirm them with a reason: section [overrides], confirm = [...], reason = "...".'
+        )
+    else:
+        lines.append(f"{file} is valid for the board {board}; program {rx.crc:08x}.")
+    emit(as_json, {"ok": not waiting, "unconfirmed": waiting, **prescription_report.as_dict(rx)}, "\n".join(lines))
+    if waiting:
+        raise typer.Exit(exit_codes.CHECK_FAILED)
 
 
-def _check_board(client: "Client", board: str) -> list[Check]:
+def _check_board(client: "Client", board: str) -> "tuple[Status, list[Check]]":
+    """What the board says of itself, and every check of it."""
     from thecal.core import states
     from thecal_host import __version__, amounts, texts
 
@@ -101,7 +99,7 @@ def _check_board(client: "Client", board: str) -> list[Check]:
         ),
         _log(client, hello),
     ]
-    return checks + _program(client, hello, now, board)
+    return now, checks + _program(client, hello, now, board)
 
 
 def _edges(now: "Status") -> Check:
@@ -143,7 +141,7 @@ def _program(client: "Client", hello: "Hello", now: "Status", board: str) -> lis
         return [Check("program", False, "the active program read back is damaged")]
     problems = prescription.validate(fields, boards.load(board or hello.port).part)
     seen = explain(problems[0]).sentence if problems else f"{crc:08x}, version {version}, {fields['name'] or fields['drug']}"
-    checks = [Check("program", crc == now.program_crc and not problems, seen)]
+    checks = [Check("program", crc == now.program_crc and not problems, seen), _library(fields), _overridden(fields)]
     try:
         limits = monitor_limits.decode(client.read_blob(messages.BLOB_ACTIVE_MONITOR) or b"")
     except monitor_limits.MonitorLimitsError as error:
@@ -157,3 +155,30 @@ def _program(client: "Client", hello: "Hello", now: "Status", board: str) -> lis
             f"{limits.steps_1h} steps in 1 h, {limits.steps_24h} in 24 h, for program {limits.program_crc:08x}",
         ),
     ]
+
+
+def _library(fields: "dict[str, Any]") -> Check:
+    """The program names the entry that this computer's drug library has: else its bounds were others."""
+    from thecal_host.drugs import load
+    from thecal_host.drugs.problems import LibraryError
+
+    what = "drug library"
+    try:
+        entry = load.open_library().find(fields["drug"], fields["concentration_ng_per_ml"])
+    except LibraryError as error:
+        return Check(what, False, error.problems[0].sentence)
+    known = entry.crc if entry else 0
+    if known == fields["library_crc"]:
+        return Check(what, True, f"{entry.title}, entry {known:08x}" if entry else "no entry")
+    here = f"here it is {known:08x}" if entry else "here there is none"
+    return Check(
+        what, False, f"the program was reviewed with entry {fields['library_crc']:08x}, {here}; upload the prescription again"
+    )
+
+
+def _overridden(fields: "dict[str, Any]") -> Check:
+    """Soft limits that the program overrides: listed for as long as they are. A bit without a name fails."""
+    from thecal_host.prescription_texts import amount, override_names
+
+    known = len(override_names(fields["overrides"])) == bin(fields["overrides"]).count("1")
+    return Check("soft limits overridden", known, amount("overrides", fields["overrides"]))

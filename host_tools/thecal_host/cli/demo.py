@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from thecal_host.demo import Demo
 
 STORY = (
-    "A fresh virtual board is flashed by mpremote, gets the example prescription, delivers for 24 h of pump time with a "
-    "bolus, a refused bolus and a "
-    "power cut, and hands its log back."
+    "A fresh virtual board is flashed by mpremote, homed and primed, gets the baclofen example with its night rate, and delivers "
+    "for 24 h of pump time: patient boluses (one refused), the button, a temporary rate, a hold, a power cut that loses the "
+    "clock, an emergency stop. Then it hands its log back."
 )
 MARKS = {True: ("✓", "green", "+"), False: ("✗", "red", "X"), None: ("·", "dim", "-")}
 

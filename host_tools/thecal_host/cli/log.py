@@ -65,10 +65,11 @@ def show(
     generation: GenerationOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show kept records as sentences, oldest first."""
+    """Show kept records as sentences, oldest first: at wall-clock times where the log tells them, else at board times."""
     from thecal.core.events import FIELDS, unpack_record
-    from thecal_host import texts
+    from thecal_host import texts, walls
     from thecal_host.code_names import of_record
+    from thecal_host.logs.clock import wall_times
     from thecal_host.logs.store import Store
     from thecal_host.record_texts import record_sentence
 
@@ -76,17 +77,22 @@ def show(
         chosen = choose_board(store, board)
         raws = kept_records(store, chosen, generation)
         step_pl = step_volume(store, chosen)
+        offset_min = utc_offset(store, chosen)
+    records = [unpack_record(raw) for raw in raws]
+    times = wall_times(records)
     lines: list[str] = []
     data: list[dict[str, Any]] = []
-    for raw in raws[-last:] if last else raws:
-        record = unpack_record(raw)
+    begin = max(0, len(records) - last) if last else 0
+    for record, unix_ms in zip(records[begin:], times[begin:], strict=True):
         if record is None:
             raise CliError(exit_codes.STORAGE, "The log store holds a damaged record. Move it away and pull again.")
         sentence = record_sentence(record, step_pl)
-        lines.append(f"{record.seq:>6}  start {record.boot}  {texts.duration(record.t_ms):>12}  {sentence}")
+        when = texts.duration(record.t_ms) if unix_ms is None else walls.local(unix_ms, offset_min)
+        lines.append(f"{record.seq:>6}  start {record.boot}  {when:>{25 if any(times[begin:]) else 12}}  {sentence}")
         name = FIELDS[record.code][0] if record.code in FIELDS else ""
-        data.append({"seq": record.seq, "boot": record.boot, "t_ms": record.t_ms, "code": record.code, "event": name})
+        data.append({"seq": record.seq, "boot": record.boot, "t_ms": record.t_ms, "unix_ms": unix_ms, "code": record.code})
         data[-1] |= {
+            "event": name,
             "a": record.a,
             "b": record.b,
             "c": record.c,
@@ -166,3 +172,18 @@ def step_volume(store: "Store", board: str) -> "int | None":
         except ProgramError:
             continue
     return None
+
+
+def utc_offset(store: "Store", board: str) -> int:
+    """Minutes east of UTC of the newest program kept for `board`; 0 when there is none."""
+    from thecal.core.prescription import ProgramError, unpack
+    from thecal_host.walls import offset_of
+
+    found: list[tuple[int, int]] = []
+    for blob in store.programs(board).values():
+        try:
+            fields, version = unpack(blob)
+        except ProgramError:
+            continue
+        found.append((version, offset_of(fields)))
+    return max(found)[1] if found else 0

@@ -1,5 +1,5 @@
-"""`thecal sim`: time, power, faults and the truth of a virtual board. Invariant: everything here goes over the control channel,
-never over the link the firmware sees.
+"""`thecal sim`: time, power, faults, switches and the truth of a virtual board. Invariant: everything here goes over the control
+channel, never over the link the firmware sees.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,12 +21,26 @@ lost_steps     every VALUE-th edge does not move the screw, 1: none does (2)
 en_stuck_on    1: the driver stays enabled whatever the chip says (1)
 counter_stuck  1: the step counter sees nothing (1)
 battery_mv     mV at which the battery rests, 1 to 10000 (3000)
+dir_swapped    1: the screw turns against the DIR output, as with a motor coil the wrong way round (1)
+home_open      1: the home switch never closes (1)
 hang           number of boots for which the firmware's loop hangs, 1 to 1000 (1)
 clear          repair everything; takes no VALUE
 """
 ORDER = (
     *("phase", "live", "engine", "mode", "speed", "advancing", "now_ms", "world_ms", "en", "edges", "edges_total", "counter"),
-    *("lost_edges", "batch_left", "delivered_nl", "delivered_pl", "catheter_out_pl", "leak_out_pl", "reservoir_nl"),
+    *(
+        "lost_edges",
+        "stalled_edges",
+        "batch_left",
+        "screw",
+        "dir",
+        "inputs",
+        "delivered_nl",
+        "delivered_pl",
+        "catheter_out_pl",
+        "leak_out_pl",
+        "reservoir_nl",
+    ),
     *("pressure_pa", "battery_mv", "watchdog_ms", "boots", "seed", "heap_bytes", "heap_used", "heap_free", "plant_heap"),
     *("faults", "flash"),
 )
@@ -34,11 +48,17 @@ ORDER = (
 if TYPE_CHECKING:
     from thecal_host.virtual.registry import RunningBoard
 
-app = group("Move time, cut power, break things and see the truth on a virtual board.")
+INPUT_NAMES = {"button": "button", "estop": "emergency stop", "home": "home switch"}
+
+app = group("Move time, cut power, press buttons, break things and see the truth on a virtual board.")
 BoardOption = Annotated[
     str, typer.Option("--board", "-b", metavar="NAME", help="Virtual board; default: the only one that runs.")
 ]
 AfterOption = Annotated[str, typer.Option("--after", metavar="TIME", help='Not now, but after this much virtual time ("2 h").')]
+AtOption = Annotated[
+    str,
+    typer.Option("--at", metavar="TIME", help='Not now, but at this time of the world ("26h": world_ms of `thecal sim truth`).'),
+]
 
 
 def _after_ms(text: str) -> "int | None":
@@ -129,6 +149,70 @@ def inject(
     with ControlClient(virtual_board(board)) as control:
         faults = control.inject(fault, number, after_ms=_after_ms(after))
     emit(as_json, {"ok": True, "faults": faults}, f"{fault}{_when(after)}. Faults now: {_listed(faults)}.")
+
+
+@app.command()
+def press(
+    name: Annotated[str, typer.Argument(metavar="INPUT", help='What to press: "button" (the one for the patient).')],
+    hold: Annotated[str, typer.Option("--for", metavar="TIME", help='For how long ("500ms", "2min"); 0ms lets go.')] = "500ms",
+    after: AfterOption = "",
+    at: AtOption = "",
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Press the button of the virtual board for some time, now or later."""
+    if name == "estop":
+        raise CliError(
+            exit_codes.USAGE, "The emergency stop stays as it is put: thecal sim estop press, thecal sim estop release."
+        )
+    held_ms = span_ms(hold, "--for:")
+    _move(name, held_ms, f"The button is pressed for {hold}" if held_ms else "The button is let go", (after, at), board, as_json)
+
+
+@app.command()
+def estop(
+    what: Annotated[str, typer.Argument(metavar="press|release", help='"press" or "release".')],
+    after: AfterOption = "",
+    at: AtOption = "",
+    board: BoardOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Press or release the emergency stop of the virtual board, now or later. It stays so over resets and power cuts."""
+    if what not in ("press", "release"):
+        raise CliError(
+            exit_codes.USAGE, f'"{what}" is neither press nor release: thecal sim estop press, thecal sim estop release.'
+        )
+    value = 1 if what == "press" else 0
+    _move("estop", value, f"The emergency stop is {what}{'ed' if value else 'd'}", (after, at), board, as_json)
+
+
+def _move(name: str, value: int, said: str, when: "tuple[str, str]", board: str, as_json: bool) -> None:
+    """Move the switch `name`; `when` is (--after, --at)."""
+    from thecal_host.virtual.control import ControlClient
+
+    after, at = when
+    if after and at:
+        raise CliError(exit_codes.USAGE, "Give --after or --at, not both.")
+    at_ms = span_ms(at, "--at:") if at else None
+    with ControlClient(virtual_board(board)) as control:
+        now = control.press(name, value, at_ms=at_ms, after_ms=_after_ms(after))
+    later = f" at {at} of the world's time" if at else _when(after)
+    emit(as_json, {"ok": True, "inputs": now}, f"{said}{later}.\n{_switches(now)}")
+
+
+@app.command()
+def inputs(board: BoardOption = "", as_json: JsonOption = False) -> None:
+    """Show the switches of the virtual board: button, emergency stop, home switch of the carriage."""
+    from thecal_host.virtual.control import ControlClient
+
+    with ControlClient(virtual_board(board)) as control:
+        now = control.inputs()
+    emit(as_json, {"ok": True, "inputs": now}, _switches(now))
+
+
+def _switches(now: "dict[str, int | None]") -> str:
+    words = {None: "not fitted", 0: "released", 1: "pressed"}
+    return rows_text([(INPUT_NAMES.get(name, name), words[now[name]]) for name in sorted(now)])
 
 
 @app.command()

@@ -23,7 +23,7 @@ def start(
     speed: Annotated[int, typer.Option("--speed", help="0: paused; N: N times real time; -1: as fast as it goes.")] = 0,
     heap_kib: Annotated[
         int, typer.Option("--heap", metavar="KIB", help="Heap of the firmware; the model's own comes on top.")
-    ] = 192,
+    ] = 256,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the model's noise.")] = 1,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here until Ctrl-C.")] = False,
     as_json: JsonOption = False,

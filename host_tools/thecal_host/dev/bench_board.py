@@ -22,7 +22,7 @@ RX = """
 name = "bench, 1 mL/day"
 [drug]
 name = "water"
-concentration = "1 mg/mL"
+concentration = "1 g/mL"
 [basal]
 mode = "continuous"
 rate = "1 mL/day"

@@ -19,6 +19,7 @@ from typing import Any
 from thecal_host import paths
 from thecal_host.boards import BoardFile
 from thecal_host.flashing.errors import FlashError, MissingTool
+from thecal_host.flashing.fold import FoldError, fold
 
 MAIN = "/main.py"
 BOOT = "/boot.py"
@@ -174,16 +175,28 @@ def _keep(path: Path, data: bytes) -> None:
         return
 
 
+def dotted(source: Path, package: Path) -> str:
+    """The name under which a source file is imported."""
+    parts = [package.name, *source.relative_to(package).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def build(board: BoardFile, progress: "Callable[[int, int], None] | None" = None) -> Bundle:
     """Compile and assemble everything for `board`. `progress(done, total)` counts source files. FlashError, MissingTool,
     DataMissing."""
     package = paths.firmware_package_dir()
     sources = [source for source in sorted(package.rglob("*.py")) if belongs(source, package, board.config["port"])]
     compiler, version = mpy_cross(), mpy_cross_version()
+    texts = {dotted(source, package): source.read_text(encoding="utf-8") for source in sources}
+    try:
+        folded = fold(texts)
+    except (FoldError, SyntaxError) as error:
+        raise FlashError(f"The firmware of this installation is damaged ({error}). Install thecal again.") from None
     files: dict[str, bytes] = {}
     for number, source in enumerate(sources, 1):
         relative = source.relative_to(package).with_suffix("").as_posix()
-        files[f"{PACKAGE}/{relative}.mpy"] = compile_source(source.read_bytes(), f"thecal/{relative}.py", compiler, version)
+        text = folded[dotted(source, package)].encode()
+        files[f"{PACKAGE}/{relative}.mpy"] = compile_source(text, f"thecal/{relative}.py", compiler, version)
         if progress:
             progress(number, len(sources))
     files[BOARD] = json.dumps(board.config, separators=(",", ":"), sort_keys=True).encode()

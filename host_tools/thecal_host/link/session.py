@@ -147,6 +147,8 @@ class Session:
         while True:
             data = self.transport.read(max(0.0, min(end - self._clock(), 0.25)))
             for frame in self._decoder.feed(data):
+                if frame.kind in (frames.REQUEST, frames.DATA):
+                    continue  # only we send those: the echo of a prompt's line editor, not a board of ours
                 self._heard = True
                 collected = parts.get(frame.seq)
                 if collected is None or frame.kind not in wanted:

@@ -11,8 +11,10 @@ from thecal.core import messages
 from thecal_host.link.errors import BadAnswer, WrongProtocol
 
 PROTO = 1
+_LACKS = "The board's answer lacks '{}': its firmware is older or newer than this program. Run `thecal flash`."
 
-# JSON key -> Status field, in the order of SPEC.md section 4. None is allowed only where a sensor may be missing.
+# JSON key -> Status field, as in SPEC.md section 4 ("held" is a list and stands apart). None is allowed only where a sensor or
+# an input may be missing, or there is nothing to tell (no change ahead, no wall clock, no home).
 STATUS_KEYS = {
     "st": "state",
     "fault": "fault",
@@ -36,8 +38,28 @@ STATUS_KEYS = {
     "wr": "durable_writes",
     "heap": "heap_free_bytes",
     "hold": "hold_ms",
+    "mode": "mode",
+    "ovl": "overlay",
+    "ovlms": "overlay_left_ms",
+    "chg": "change_in_ms",
+    "chgrate": "change_to_nl_per_day",
+    "wall": "wall_unix_ms",
+    "lock": "lockout_left_ms",
+    "nbol": "boluses_24h",
+    "unmet": "unmet",
+    "src": "source",
+    "mot": "motion",
+    "motleft": "motion_left_steps",
+    "pos": "position_steps",
+    "dir": "direction",
+    "btn": "button",
+    "stop": "estop",
+    "home": "home",
+    "ovr": "overrides",
+    "lib": "library_crc",
+    "setup": "setup_nl",
 }
-_NULLABLE = ("bat", "pa")
+_NULLABLE = ("bat", "pa", "chg", "chgrate", "wall", "pos", "btn", "stop", "home")
 
 
 @dataclass(frozen=True)
@@ -63,7 +85,8 @@ class Hello:
 @dataclass(frozen=True)
 class Status:
     """SPEC.md section 4; units are in the names, `program_crc` 0 means no program, `delivered` is the interval [min_nl,
-    max_nl]."""
+    max_nl] (set-up motions left out). `rate_nl_per_day` is the rate now and `change_in_ms` the time to the next; `held` are the
+    codes of all alarms that are not cleared. An input is 1 while pressed or closed."""
 
     state: int
     fault: int
@@ -87,12 +110,34 @@ class Status:
     durable_writes: int
     heap_free_bytes: int
     hold_ms: int
+    mode: int
+    overlay: int
+    overlay_left_ms: int
+    change_in_ms: "int | None"
+    change_to_nl_per_day: "int | None"
+    wall_unix_ms: "int | None"
+    lockout_left_ms: int
+    boluses_24h: int
+    unmet: int
+    source: int
+    motion: int
+    motion_left_steps: int
+    position_steps: "int | None"
+    direction: int
+    button: "int | None"
+    estop: "int | None"
+    home: "int | None"
+    overrides: int
+    library_crc: int
+    setup_nl: int
+    held: "tuple[int, ...]"
     extra: "dict[str, Any]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The definite answer to a command. `replayed`: the board had already answered this id and did not run it again."""
+    """The definite answer to a command. `replayed`: the board had already answered this id and did not run it again. `wait_ms`:
+    how long until the same wish would be granted, 0 where the board does not say."""
 
     command: str
     command_id: int
@@ -104,6 +149,7 @@ class Answer:
     key: str = ""
     low: int = 0
     high: int = 0
+    wait_ms: int = 0
 
     @property
     def ok(self) -> bool:
@@ -136,8 +182,12 @@ def parse_status(answer: "dict[str, object]") -> Status:
     values: dict[str, Any] = {}
     for key, name in STATUS_KEYS.items():
         values[name] = None if key in _NULLABLE and key in answer and answer[key] is None else _whole(answer, key)
-    extra = {key: value for key, value in answer.items() if key not in STATUS_KEYS and key != "r"}
-    return Status(**values, extra=extra)
+    values["motion"] &= 15  # the kind; the ledger's byte says more
+    held = answer.get("held")
+    if not isinstance(held, list) or not all(isinstance(code, int) and not isinstance(code, bool) for code in held):
+        raise BadAnswer(_LACKS.format("held"))
+    extra = {key: value for key, value in answer.items() if key not in STATUS_KEYS and key not in ("r", "held")}
+    return Status(**values, held=tuple(held), extra=extra)
 
 
 def parse_answer(command: str, command_id: int, answer: "dict[str, object]") -> Answer:
@@ -154,15 +204,14 @@ def parse_answer(command: str, command_id: int, answer: "dict[str, object]") -> 
         reason if isinstance(reason, str) else "",
         _optional(answer, "lo"),
         _optional(answer, "hi"),
+        _optional(answer, "w"),
     )
 
 
 def _whole(answer: "dict[str, object]", key: str) -> int:
     value = answer.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadAnswer(
-            f"The board's answer lacks {key!r}: its firmware is older or newer than this program. Run `thecal flash`."
-        )
+        raise BadAnswer(_LACKS.format(key))
     return value
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from thecal.core.events import FIELDS, unpack_record
-from thecal_host import record_texts
+from thecal_host import record_texts, walls
+from thecal_host.logs.clock import wall_times
 from thecal_host.logs.errors import StorageError, os_sentence
 from thecal_host.logs.series import Series
 
@@ -19,6 +20,7 @@ RECORD_COLUMNS = (
     "sequence",
     "boot",
     "board_time_ms",
+    "wall_time_utc",
     "event_code",
     "event",
     "a_is",
@@ -53,17 +55,21 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def records_csv(board: str, raws: Iterable[bytes], step_pl_per_million: "int | None" = None) -> str:
-    """All records as CSV text; damaged ones appear as a line that says so, with their bytes in hex."""
+    """All records as CSV text, with the wall-clock time where the log tells it; damaged ones appear as a line that says so, with
+    their bytes in hex."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(RECORD_COLUMNS)
-    for raw in raws:
-        record = unpack_record(raw)
+    kept = list(raws)
+    records = [unpack_record(raw) for raw in kept]
+    for raw, record, unix_ms in zip(kept, records, wall_times(records), strict=True):
         if record is None:
-            writer.writerow((board, "", "", "", "", "damaged", *([""] * 8), raw.hex()))
+            writer.writerow((board, "", "", "", "", "", "damaged", *([""] * 8), raw.hex()))
             continue
         name, a_is, b_is, c_is, detail_is = FIELDS.get(record.code, _UNKNOWN)
-        row = [board, record.seq, record.boot, record.t_ms, record.code, name, a_is, record.a, b_is, record.b, c_is, record.c]
+        when = "" if unix_ms is None else walls.utc(unix_ms)
+        row = [board, record.seq, record.boot, record.t_ms, when, record.code, name]
+        row += [a_is, record.a, b_is, record.b, c_is, record.c]
         writer.writerow([*row, detail_is, record.detail, record_texts.record_sentence(record, step_pl_per_million)])
     return out.getvalue()
 

@@ -3,19 +3,22 @@ way.
 
 Invariants: integers only; times are board ms (the shortest time that can have passed, so a power cut has no width on this axis),
 moved later where a restart took board time back, so they never fall;
-`min_nl` never exceeds `max_nl`, and neither ever falls. Made for `plot` and `demo`; needs the step volume of the program's
-calibration.
+`min_nl` never exceeds `max_nl`, and neither ever falls; what set-up motions moved with the outlet disconnected, or backwards, is
+in neither. Made for `plot` and `demo`; needs the step volume of the program's calibration.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from thecal.core import events, states
+from thecal.core import events, faults, messages, states
 from thecal.core.events import Record, unpack_record
+from thecal.core.ledger import M_DETACHED, M_REVERSE
+from thecal.core.permit import LEASE_MAX_STEPS
+from thecal_host.logs.programme import DAY_MS, Bolus, Programme, Programmed
+from thecal_host.logs.rate_times import delays
 
-DAY_MS = 86_400_000
-LEASE_MAX_STEPS = 256  # of one lease (firmware/thecal/drivers/motor.py)
+__all__ = ["DAY_MS", "Bolus", "Delivered", "Mark", "Programmed", "Series", "build"]
 PL_PER_MILLION_IN_NL = 1_000_000_000
 
 
@@ -32,27 +35,6 @@ class Delivered:
 
 
 @dataclass(frozen=True)
-class Programmed:
-    """From `t_ms` on the programmed rate is `rate_nl_per_day` (bolus included); until then `volume_nl` was programmed in all."""
-
-    t_ms: int
-    rate_nl_per_day: int
-    volume_nl: int
-
-
-@dataclass(frozen=True)
-class Bolus:
-    """A granted bolus: `missing_nl` of it were not delivered; `end_ms` is -1 while its end is not in the log."""
-
-    command_id: int
-    t_ms: int
-    nl: int
-    duration_ms: int
-    end_ms: int = -1
-    missing_nl: int = 0
-
-
-@dataclass(frozen=True)
 class Mark:
     """A refusal, a restart or an alarm at `t_ms`; `detail`, `value`, `limit` as in the record."""
 
@@ -64,7 +46,8 @@ class Mark:
 
 @dataclass
 class Series:
-    """Everything a plot or a verdict needs. `cuts` are restarts other than commanded ones, the first start not counted."""
+    """Everything a plot or a verdict needs. `cuts` are restarts other than commanded ones, the first start not counted;
+    `setup_steps` were moved with the outlet disconnected or backwards, and are no dose."""
 
     delivered: list[Delivered] = field(default_factory=list)
     programmed: list[Programmed] = field(default_factory=list)
@@ -76,6 +59,7 @@ class Series:
     begin_ms: int = 0
     end_ms: int = 0
     uncertain_steps: int = 0
+    setup_steps: int = 0
     lost_records: int = 0
 
     @property
@@ -100,71 +84,6 @@ class Series:
         return (self.delivered[-1].min_nl, self.delivered[-1].max_nl) if self.delivered else (0, 0)
 
 
-class _Programme:
-    """Integrates the programmed rate: basal while infusing plus the running bolus, exactly, in units of nL * DAY_MS * bolus
-    ms."""
-
-    def __init__(self, begin_ms: int) -> None:
-        self.points: list[Programmed] = []
-        self._t_ms = begin_ms
-        self._basal = 0
-        self._on = False
-        self._whole_nl = 0
-        self._part = 0  # nL * DAY_MS left over from basal
-        self._bolus: Bolus | None = None
-        self._bolus_done_nl = 0
-
-    def _bolus_nl(self, t_ms: int) -> int:
-        bolus = self._bolus
-        if bolus is None:
-            return 0
-        spent = min(t_ms - bolus.t_ms, bolus.duration_ms)
-        return bolus.nl if spent >= bolus.duration_ms else bolus.nl * spent // bolus.duration_ms
-
-    def to(self, t_ms: int) -> None:
-        """Move on to `t_ms`; a bolus that ends before it is closed at its own end."""
-        bolus = self._bolus
-        if bolus is not None and self._t_ms <= bolus.t_ms + bolus.duration_ms < t_ms:
-            self._run(bolus.t_ms + bolus.duration_ms)
-            self.end_bolus()
-            self.mark()
-        self._run(t_ms)
-
-    def _run(self, t_ms: int) -> None:
-        if t_ms <= self._t_ms:
-            return
-        if self._on:
-            total = self._part + self._basal * (t_ms - self._t_ms)
-            self._whole_nl += total // DAY_MS
-            self._part = total % DAY_MS
-        self._t_ms = t_ms
-
-    def mark(self) -> None:
-        """Leave a point with the rate that holds from now on."""
-        bolus = self._bolus
-        rate = self._basal if self._on else 0
-        if bolus is not None and bolus.duration_ms:
-            rate += bolus.nl * DAY_MS // bolus.duration_ms
-        self.points.append(Programmed(self._t_ms, rate, self._whole_nl + self._bolus_done_nl + self._bolus_nl(self._t_ms)))
-
-    def set_basal(self, nl_per_day: int) -> None:
-        self._basal = nl_per_day
-
-    def set_on(self, on: bool) -> None:
-        self._on = on
-        if not on:
-            self.end_bolus()
-
-    def begin_bolus(self, bolus: Bolus) -> None:
-        self.end_bolus()
-        self._bolus = bolus
-
-    def end_bolus(self) -> None:
-        """What of it was due until now stays programmed; the rest was taken back."""
-        self._bolus_done_nl += self._bolus_nl(self._t_ms)
-        self._bolus = None
-
-
 def build(raws: Iterable[bytes], step_pl_per_million: int) -> Series:
     """The Series of `raws` (by rising sequence; damaged ones are left out). `step_pl_per_million`: pL per 1,000,000
     microsteps."""
@@ -172,9 +91,10 @@ def build(raws: Iterable[bytes], step_pl_per_million: int) -> Series:
     series = Series()
     if not records:
         return series
+    late = delays(records)
     _lay_out(records)
     series.begin_ms, series.end_ms = records[0].t_ms, max(record.t_ms for record in records)
-    builder = _Builder(series, step_pl_per_million, records)
+    builder = _Builder(series, step_pl_per_million, records, late)
     for record in records:
         builder.take(record)
     builder.finish()
@@ -197,15 +117,21 @@ def _lay_out(records: list[Record]) -> None:
 class _Builder:
     """One pass over the records; `_base` is the step position at the first record that tells one (a lifetime count)."""
 
-    def __init__(self, series: Series, step_pl: int, records: list[Record]) -> None:
+    def __init__(self, series: Series, step_pl: int, records: list[Record], late: dict[int, int]) -> None:
         self._s = series
         self._pl = step_pl
-        self._programme = _Programme(series.begin_ms)
+        self._late = late
+        self._programme = Programme(series.begin_ms)
         self._next_seq = records[0].seq
         self._base = -1
         self._uncertain = 0  # steps of all earlier restarts that may not have been delivered
         self._base_uncertain = 0
         self._running: dict[int, int] = {}
+        self._motion: Record | None = None
+        self._motion_first = -1  # position at which a motion began that is no dose; -1: none is under way
+        self._apart = 0  # steps since the last restart that were no dose, or may not have been made
+        self._cut_short = 0  # steps of the lease that the newest emergency stop ended
+        self._moved = 0  # of them, those of set-up motions
 
     def take(self, r: Record) -> None:
         s = self._s
@@ -215,15 +141,20 @@ class _Builder:
         if r.code == events.BOOT:
             self._boot(r)
         elif r.code == events.DOSE:
-            self._point(r.t_ms, r.a, r.a + r.b)
+            if self._motion_first < 0:
+                self._point(r.t_ms, r.a, r.a + r.b)
         elif r.code == events.RATE:
-            self._programme.set_basal(r.b)
+            self._programme.set_basal(r.b, r.t_ms + self._late.get(r.seq, 0))
             self._programme.mark()
         elif r.code == events.STATE:
-            if r.b == states.INFUSING and r.c != states.INFUSING:
-                self._point(r.t_ms, r.a - LEASE_MAX_STEPS, r.a)  # the lease in flight may or may not be part of its position
-            self._programme.set_on(r.c == states.INFUSING)
+            self._state(r)
+        elif r.code == events.MOVE:
+            self._motion = r
+        elif r.code == events.MOVE_END:
+            self._programme.end_bolus()
             self._programme.mark()
+        elif r.code == events.UNMET and r.a == messages.BUTTON_ID:  # one that came by command has a refusal of its own
+            s.refusals.append(Mark(r.t_ms, r.detail))
         elif r.code == events.GRANT:
             bolus = Bolus(r.a, r.t_ms, r.b, r.c)
             self._running[r.a] = len(s.boluses)
@@ -236,8 +167,29 @@ class _Builder:
             s.refusals.append(Mark(r.t_ms, r.detail, r.b, r.c))
         elif r.code == events.ALARM:
             s.alarms.append(Mark(r.t_ms, r.detail, r.b))
+            if r.detail == faults.A_ESTOP:
+                self._cut_short = r.b
         elif r.code in (events.FAULT, events.MONITOR_TRIP):
             s.faults.append(Mark(r.t_ms, r.detail, r.b))
+
+    def _state(self, r: Record) -> None:
+        if r.b == states.INFUSING and r.c != states.INFUSING:
+            self._point(r.t_ms, r.a - LEASE_MAX_STEPS, r.a)  # the lease in flight may or may not be part of its position
+            if r.detail == states.E_ESTOP:
+                self._apart += self._cut_short
+        if r.b == states.SETUP and self._motion_first >= 0:
+            self._apart += r.a - self._motion_first
+            self._s.setup_steps += r.a - self._motion_first
+            self._moved += r.a - self._motion_first
+            self._motion_first = -1
+        self._programme.set_on(r.c == states.INFUSING)
+        if r.c == states.SETUP and self._motion is not None:
+            motion = self._motion
+            if motion.detail & (M_DETACHED | M_REVERSE):
+                self._motion_first = r.a
+            else:
+                self._programme.begin_bolus(Bolus(motion.a, r.t_ms, self._nl(motion.b), motion.c))
+        self._programme.mark()
 
     def _boot(self, r: Record) -> None:
         """A restart: everything intended counts in max (r.a), and r.b is the least delivered; therapy is off until a STATE says
@@ -248,13 +200,16 @@ class _Builder:
             bolus = self._s.boluses[index]
             self._s.boluses[index] = Bolus(bolus.command_id, bolus.t_ms, bolus.nl, bolus.duration_ms, r.t_ms, bolus.missing_nl)
         self._running.clear()
+        self._motion_first = -1  # what of a motion was not settled counts as a dose: the board does the same
+        self._apart = 0  # `r.b` knows of it
         if self._base < 0:
             self._base_uncertain = r.a - r.b
         elif r.detail != 2:
-            self._s.cuts.append(Mark(r.t_ms, r.detail, r.a - r.b - self._uncertain))
+            self._s.cuts.append(Mark(r.t_ms, r.detail, max(0, r.a - r.b - self._uncertain - self._moved)))
+        self._moved = 0
         self._uncertain = r.a - r.b
         self._point(r.t_ms, r.a, r.a)
-        self._s.uncertain_steps = self._uncertain - self._base_uncertain
+        self._s.uncertain_steps = self._uncertain - self._base_uncertain - self._s.setup_steps
 
     def _end_bolus(self, r: Record) -> None:
         index = self._running.pop(r.a, -1)
@@ -268,8 +223,8 @@ class _Builder:
         """At `t_ms` the position was at least `settled` and at most `intent`, the end of what was durably intended."""
         if self._base < 0:
             self._base = settled
-        low = settled - self._base - (self._uncertain - self._base_uncertain)
-        high = intent - self._base
+        low = settled - self._base - (self._uncertain - self._base_uncertain) - self._apart
+        high = intent - self._base - self._s.setup_steps
         if self._s.delivered:
             low = max(low, self._s.delivered[-1].min_steps)
         high = max(high, low)

@@ -52,6 +52,7 @@ class VirtualDevice:
         self.plant_heap = measure_plant(self.params) if engine == MICROPYTHON else 0
         self.heap_bytes = heap_kib * 1024 + self.plant_heap
         self.speed = 0
+        self.ticks0 = 0  # where the chip's microsecond timer starts in each boot
         self.phase = OFF
         self.shut = False
         self.child: Child | None = None
@@ -76,6 +77,7 @@ class VirtualDevice:
         boot.update(image=str(self.image), seed=self.seed, params=self.params, cause=cause, mode=mode, speed=max(self.speed, 1))
         boot["uid"] = list(bytes.fromhex(self.saved.uid))
         boot["raw"] = 1 if raw or no_program else 0
+        boot["ticks0"] = self.ticks0
         boot["soft"] = 1 if soft else 0  # only the interpreter starts anew: pins keep their level
         self._raw = raw
         self._repl = ReplTracker()

@@ -40,6 +40,7 @@ class Spec:
     speed: int
     heap_kib: int
     seed: int
+    ticks0: int = 0
 
 
 class Bridge:
@@ -54,6 +55,7 @@ class Bridge:
         self._current: Endpoint = self.tcp
         self.device = VirtualDevice(spec.engine, image, spec.seed, spec.heap_kib, fresh, self._to_host, self._on_event)
         self.device.speed = spec.speed
+        self.device.ticks0 = spec.ticks0
         self.requests = Requests(self.device)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)

@@ -119,6 +119,17 @@ class ControlClient:
         """Break something (value 0 repairs it, "clear" repairs everything), now or later. Returns the faults there are."""
         return self.request("inject", fault=fault, value=value, at_ms=at_ms, after_ms=after_ms)["faults"]
 
+    def press(
+        self, name: str, value: int | None = None, at_ms: int | None = None, after_ms: int | None = None
+    ) -> dict[str, int | None]:
+        """Move a switch, now or later: "button" (held for `value` ms, 0 lets go) or "estop" (1 pressed, 0 released). Returns
+        every input as it is now: 1 acts, 0 does not, None not fitted."""
+        return self.request("press", input=name, value=value, at_ms=at_ms, after_ms=after_ms)["inputs"]
+
+    def inputs(self) -> dict[str, int | None]:
+        """Every input as it is now: 1 acts, 0 does not, None not fitted."""
+        return self.truth().get("inputs", {})
+
     def power_cut(
         self,
         at_ms: int | None = None,

@@ -40,13 +40,15 @@ def start(
     engine: str = "auto",
     image: str | Path | None = None,
     speed: int = 0,
-    heap_kib: int = 192,
+    heap_kib: int = 256,
     seed: int = 1,
     foreground: bool = False,
     on_ready: "object" = None,
+    ticks0: int = 0,
 ) -> RunningBoard:
     """Start a board. `speed` 0 paused, N times real time, -1 as fast as it goes; `heap_kib` is the firmware's, the plant's
-    comes on top.
+    comes on top. `ticks0` (0 to 2^30 - 1) is where its microsecond timer starts in each boot: a test may begin just before the
+    wrap.
 
     In the foreground this serves until interrupted (calling `on_ready(board)` first) and returns then. Raises VirtualError.
     """
@@ -57,6 +59,8 @@ def start(
         raise VirtualError(f"Speed is 0 (paused), 1 to 1000000, or -1 (as fast as the machine allows), not {speed}.")
     if not 32 <= heap_kib <= 1 << 20:
         raise VirtualError(f"A heap has 32 KiB to 1 GiB; {heap_kib} KiB is outside.")
+    if not 0 <= ticks0 < 1 << 30:
+        raise VirtualError(f"The microsecond timer starts from 0 to {(1 << 30) - 1}, not {ticks0}.")
     engine, notice = choose_engine(engine)
     path = Path(image).resolve() if image else registry.state_dir() / f"{name}.img"
     for other in registry.list_boards():
@@ -66,7 +70,7 @@ def start(
             raise VirtualError(f"The image {path} is in use by the virtual board '{other.name}'.")
     from thecal_host.virtual.bridge import Bridge, Spec
 
-    spec = Spec(name, engine, notice, str(path), speed, heap_kib, seed)
+    spec = Spec(name, engine, notice, str(path), speed, heap_kib, seed, ticks0)
     if foreground:
         bridge = Bridge(spec)
         running = bridge.publish()

@@ -15,6 +15,8 @@ rom.make_importable()
 
 from thecal_twin.faults import check  # noqa: E402
 from thecal_twin.flash import Flash  # noqa: E402
+from thecal_twin.inputs import BITS, BUTTON, ESTOP  # noqa: E402
+from thecal_twin.inputs import check as check_input  # noqa: E402
 
 
 class SavedWorld:
@@ -74,6 +76,21 @@ class SavedWorld:
             faults.pop(name, None)
         self.dump["faults"] = faults
         return faults
+
+    def press(self, name: str, value: int | None) -> dict[str, int | None]:
+        """Move a switch while the board is off. Returns all of them; raises ValueError with a sentence."""
+        seen: dict[str, int | None] = dict(self.truth.get("inputs") or {})
+        value = check_input(name, value, sum(bit for known, bit in BITS if seen.get(known) is not None))
+        held = int(self.dump.get("inputs", 0))
+        bit = BUTTON if name == "button" else ESTOP
+        self.dump["inputs"] = held | bit if value else held & ~bit
+        if name == "button" and value:
+            pending = [step for step in self.dump.get("pending", []) if step[1] != "button" or step[2]]
+            pending.append([self.world_us + value * 1000, "button", 0])
+            self.dump["pending"] = sorted(pending, key=lambda step: step[0])
+        seen[name] = 1 if value else 0
+        self.truth["inputs"] = seen
+        return seen
 
     def plan_flash_cut(self, operation: int, phase: str, part: int) -> None:
         """Arm a cut at the n-th flash operation of the next boot. Raises ValueError with a sentence."""

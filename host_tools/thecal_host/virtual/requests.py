@@ -5,7 +5,8 @@ Invariant: every request gets exactly one answer (an advance also progress befor
 sentence. While an advance runs, a second advance and files wait their turn; everything else is served, and speed and reset
 end the advance.
 
-    status state truth advance{ms} speed{value} inject{fault,value,at_ms|after_ms} reset quit
+    status state truth advance{ms} speed{value} inject{fault,value,at_ms|after_ms} press{input,value,at_ms|after_ms}
+    reset quit
     power{cut: "now" | at_ms | after_ms | flash_op+phase+part} power{on, after_ms} files{op: list|read|put}
 """
 
@@ -18,8 +19,8 @@ from thecal_host.virtual.errors import VirtualError
 from thecal_host.virtual.image import Image
 from thecal_host.virtual.lines import LineClosed, LineSocket
 
-WORLD = ("state", "truth", "inject", "advance", "power", "speed")
-MEANWHILE = ("state", "truth", "inject", "power", "speed", "reset")  # also served while an advance runs
+WORLD = ("state", "truth", "inject", "press", "advance", "power", "speed")
+MEANWHILE = ("state", "truth", "inject", "press", "power", "speed", "reset")  # also served while an advance runs
 
 
 class Request:
@@ -159,6 +160,10 @@ class Requests:
             if body.get("at_ms") is not None or body.get("after_ms") is not None:
                 raise ValueError("The board is off; a fault for later can be planned once it is on.")
             request.answer({"faults": saved.inject(body["fault"], body.get("value"))})
+        elif request.cmd == "press":
+            if body.get("at_ms") is not None or body.get("after_ms") is not None:
+                raise ValueError("The board is off; a switch can be moved later once it is on.")
+            request.answer({"inputs": saved.press(body["input"], body.get("value"))})
         elif request.cmd == "power" and body.get("flash_op") is not None:
             saved.plan_flash_cut(int(body["flash_op"]), body.get("phase", "torn"), int(body.get("part", 500)))
             request.answer({"armed": 1})

@@ -5,12 +5,11 @@ since boot; the world's own time, `base + now`, runs on over resets. There is on
 """
 
 from thecal_twin import clock as ck
-from thecal_twin import faults
+from thecal_twin import faults, inputs
 from thecal_twin.control import serve
-from thecal_twin.plant import DEFAULTS, Plant
-from thecal_twin.pulser import Pulser
 from thecal_twin.rng import mix
 from thecal_twin.serial import Serial
+from thecal_twin.wiring import FAR, Wiring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from thecal_twin.flash import Flash
 
 
-FAR = 1 << 60  # later than any time
 CAUSE_POWER = 0
 CAUSE_WATCHDOG = 1
 CAUSE_COMMANDED = 2
@@ -44,26 +42,14 @@ class EndOfRun(Halt):
     """An in-process run has nothing more to wait for."""
 
 
-class World:
+class World(Wiring):
     def __init__(self, config: "dict", seed: int, params: "dict[str, int] | None", fs: "Any", ports: "Any", boot: "dict") -> None:
-        pins = config.get("pins") or {}
-        mechanics = config.get("mechanics") or {}
+        super().__init__(config, seed, params, boot)
         self.fs = fs
         self.ports: "Any" = ports  # None in-process; then nothing below asks for it
         self.seed = seed
         self.uid = bytes(boot.get("uid") or ())  # empty: follows from the seed
         self.fitted = config.get("sensors") or {}
-        self.en_pin = pins.get("en", 4)
-        self.en_active = 0 if pins.get("en_active_low", True) else 1
-        self.levels: "dict[int, int]" = {}
-        self.plant = Plant(
-            params or DEFAULTS,
-            mechanics.get("step_pl_per_million", 41_282_490_964),
-            mechanics.get("reservoir_nl", 20_000_000),
-            seed,
-        )
-        self.now = 0
-        self.base = boot.get("world_us", 0)
         self.stop = FAR  # boot-clock us of the next thing that is not an edge
         self.mode = ck.FREE if ports is None else boot.get("mode", ck.PAUSED)
         self.target = 0
@@ -74,20 +60,17 @@ class World:
         self.on_pause: "Any" = None  # in-process: called with the world when time stands still and nobody has anything to do
         self.cause = boot.get("cause", CAUSE_POWER)
         self.scratch = boot.get("flag", 0)
-        self.counter = 0
-        self.direction = 1
+        self.ticks0 = boot.get("ticks0", 0)  # what the microsecond timer shows at the start of each boot; 0 on a real chip
         self.wd_ms = 0
         self.wd = FAR
         self.cut_us = FAR if boot.get("cut_us") is None else boot["cut_us"] - self.base
         self.pending = [list(p) for p in boot.get("pending", ())]  # [world us, fault, value], earliest first
         self.other = FAR
         self.faults: "dict[str, int]" = {}
-        self.double = self.counter_stuck = self.hang = self.en_stuck = self.en = False
+        self.hang = False
         self.flash: "Flash | None" = None  # counts of the flash (blockdev.Flash), set by whoever made `fs`
         self.clock = ck.Clock(self)
-        self.pulser = Pulser(self)
         self.serial = Serial(self)
-        self.plant.load(boot.get("plant", {}))
         if self.cause == CAUSE_POWER:
             self.plant.power_off_until(self.base)
         if boot.get("soft") and boot.get("en"):  # pads keep their level over a soft reset, over nothing else
@@ -100,10 +83,25 @@ class World:
 
     # time
 
+    def ticks_us(self) -> int:
+        """The chip's microsecond timer: 30 bits, like MicroPython's on a real board."""
+        return (self.now + self.ticks0) & 0x3FFF_FFFF
+
     def go(self, t: int) -> None:
         """Move the clock to `t` (boot us, never backwards), with everything that happens on the way."""
         while t >= self.stop:
             self._stop_at(self.stop)
+        p = self.pulser
+        if p.done < p.count:
+            p.play(t)
+        self.now = t
+
+    def run(self, t: int) -> None:
+        """`go`, but no further than to the first change of an input: there `wake` is set."""
+        while t >= self.stop:
+            self._stop_at(self.stop)
+            if self.wake:
+                return
         p = self.pulser
         if p.done < p.count:
             p.play(t)
@@ -117,23 +115,30 @@ class World:
             self.now = t
         if self.pending and self.pending[0][0] <= self.base + t:
             _, name, value = self.pending.pop(0)
-            faults.inject(self, name, value)
+            if name in inputs.INPUTS:
+                self.inputs.press(name, value)
+            else:
+                faults.inject(self, name, value)
             self.schedule()
         elif t >= self.cut_us:
             self.power_cut()
+        elif t >= self.home_us:
+            self.watch_home()
         elif t >= self.wd:
             self.reset(CAUSE_WATCHDOG)
 
     def schedule(self) -> None:
         """Work out the next stop after a change of the plans."""
-        other = self.cut_us
+        other = self.cut_us if self.cut_us < self.home_us else self.home_us
         if self.pending and self.pending[0][0] - self.base < other:
             other = self.pending[0][0] - self.base
         self.other = other if other > self.now else self.now
         self.stop = self.wd if self.wd < self.other else self.other
 
-    def plan_fault(self, at_us: int, name: str, value: "int | None") -> None:
-        """Inject a fault at world time `at_us`."""
+    def plan(self, at_us: int, name: str, value: "int | None") -> None:
+        """Inject a fault, or move a switch, at world time `at_us`. A button is let go once: a newer plan for that replaces it."""
+        if name == "button" and value == 0:
+            self.pending = [p for p in self.pending if p[1] != name or p[2]]
         self.pending.append([at_us, name, value])
         self.pending.sort(key=lambda p: p[0])
         self.schedule()
@@ -146,42 +151,6 @@ class World:
         if self.wd_ms:
             wd = self.wd = self.now + self.wd_ms * 1000
             self.stop = wd if wd < self.other else self.other
-
-    # pins and edges
-
-    def set_pin(self, number: int, level: int) -> None:
-        self.check_alive()
-        self.levels[number] = 1 if level else 0
-        if number == self.en_pin:
-            self.update_en()
-
-    def update_en(self) -> None:
-        on = self.en_stuck or self.levels.get(self.en_pin, 1 - self.en_active) == self.en_active
-        if on != self.en:
-            self.en = on
-            self.plant.set_en(on, self.base + self.now)
-
-    def emit(self, edges: int) -> None:
-        """Rising edges on STEP, from the pulser."""
-        if self.double:
-            edges += edges
-        if not self.counter_stuck:
-            self.counter += edges
-        if self.en:
-            self.plant.step(edges, self.direction)
-
-    def end_of_batch(self, first_us: int, last_us: int) -> None:
-        plant = self.plant
-        if plant.delivered_pl() != plant.settled_pl:
-            plant.settle(self.base + first_us, self.base + last_us)
-
-    def from_us(self) -> int:
-        """World time since when the unsettled inflow has been coming."""
-        p = self.pulser
-        return self.base + (p.first if p.done < p.count else self.now)
-
-    def settle_now(self) -> None:
-        self.plant.settle(self.from_us(), self.base + self.now)
 
     # the end of a boot
 
@@ -225,6 +194,8 @@ class World:
         t["now_ms"] = self.now // 1000
         t["world_ms"] = (self.base + self.now) // 1000
         t["en"] = 1 if self.en else 0
+        t["dir"] = self.direction
+        t["inputs"] = self.inputs.truth()
         t["counter"] = self.counter
         t["batch_left"] = self.pulser.count - self.pulser.done
         t["faults"] = self.broken()
@@ -245,6 +216,8 @@ class World:
             "pending": self.pending,
             "cut_us": None if self.cut_us >= FAR else self.base + self.cut_us,
             "flag": self.scratch,
+            "inputs": self.inputs.held(),
+            "ticks0": self.ticks0,
             "en": 1 if self.en and not self.en_stuck else 0,
             "flash": self.flash.dump() if self.flash else {},
         }
@@ -275,11 +248,11 @@ class World:
             return
         if self.mode == ck.FREE:
             if not self.hang or self.stop < FAR:
-                self.go(due if due > self.now else self.now)
+                self.run(due if due > self.now else self.now)
                 return
         elif self.mode == ck.PAUSED and self.on_pause is not None:
             self.on_pause(self)
-            if self.mode != ck.PAUSED or self.serial.any():
+            if self.mode != ck.PAUSED or self.wake or self.serial.any():
                 return
         elif self.mode == ck.ADVANCE:
             return
@@ -307,6 +280,7 @@ def make_world(
     """Make *the* world (`chip.world`) from a board's config. `boot` is a dump of the boot before; `ports` None means in-process.
 
     In-process a halt raises PowerCut, ChipReset or EndOfRun; the clock jumps freely until `advance` or `mode` says otherwise.
+    `boot["ticks0"]` is what the chip's microsecond timer starts from, to begin a test just before it wraps (at 2^30).
     """
     global world
     world = World(config, seed, params, fs, ports, boot or {})

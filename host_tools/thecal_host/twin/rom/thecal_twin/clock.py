@@ -5,6 +5,8 @@
     ADVANCE  jumps from due moment to due moment up to a target; serial is not read, so a host can act only at exact moments
     FREE     jumps without a target ("max"); serial and control are looked at between jumps
 
+A change of an input ends a wait at its very microsecond, in every mode.
+
 Invariant: what the firmware sees in ADVANCE depends on the sequence of targets and on nothing else: no wall clock, no host load.
 """
 
@@ -42,7 +44,7 @@ class Clock:
         return self._w.now
 
     def wait(self, due_ms: int) -> None:
-        """Idle until `due_ms` or until serial input is there; also the only place where the host's commands are served."""
+        """Idle until `due_ms`, serial input or a change of an input; also the only place where the host's commands are served."""
         w = self._w
         due = due_ms * 1000
         now = w.now
@@ -51,6 +53,9 @@ class Clock:
                 w.go(due if due > now else now)  # a self-test before the REPL is shut: nobody can act yet, in no mode
                 return
             w.came_up()
+        if w.wake and not w.hang:
+            w.wake = False
+            return
         if due > now:
             self._spins = 0
         else:
@@ -64,7 +69,8 @@ class Clock:
             target = w.target
             if now < target:
                 if due > now:
-                    w.go(due if due < target else target)
+                    w.run(due if due < target else target)
+                    w.wake = False
                     self._jumps += 1
                     if self._jumps >= LOOK_EVERY:
                         self._jumps = 0
@@ -74,6 +80,7 @@ class Clock:
                 return
             w.arrived()
         self._idle(due)
+        w.wake = False
 
     def rebase(self) -> None:
         """Virtual and wall time agree from here on (SPEED)."""
@@ -102,11 +109,10 @@ class Clock:
                 timeout = 0
             elif mode == SPEED:
                 t = self._wall_now()
-                if t >= due:
-                    w.go(due)
-                    return
                 if t > w.now:
-                    w.go(t)
+                    w.run(t if t < due else due)
+                if t >= due or w.wake:
+                    return
                 timeout = (due - w.now) // (1000 * w.speed) + 1
                 if timeout > 1000:
                     timeout = 1000
@@ -115,7 +121,7 @@ class Clock:
             what = ports.poll(timeout, not w.hang)
             if what & CONTROL:
                 w.command()
-                if due <= w.now:
+                if due <= w.now or w.wake:
                     return
                 continue
             if what & SERIAL:
@@ -123,13 +129,14 @@ class Clock:
             if due <= w.now:
                 return
             if mode == FREE:
-                w.go(due)
+                w.run(due)
                 return
 
     def _hang(self) -> None:
         """The fault "hang": hardware and watchdog go on, the loop does not come back until the fault is repaired."""
         w = self._w
         while w.hang:
+            w.wake = False  # nobody is there to be woken
             if w.mode == ADVANCE:
                 if w.now < w.target:
                     w.go(w.target)

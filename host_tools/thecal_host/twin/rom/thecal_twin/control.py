@@ -1,14 +1,14 @@
 """The host's requests to a running world: one dict in, one answer out over the control descriptor.
 
 Invariant: served only while time stands still for the firmware (inside `Clock.wait`); a wrong request is answered with a
-sentence and changes nothing. Requests: advance, speed, truth, state, dump, inject, cut, reset (see
+sentence and changes nothing. Requests: advance, speed, truth, state, dump, inject, press, cut, reset (see
 thecal_host/virtual/requests.py for the host's side).
 """
 
 import gc
 
 from thecal_twin import clock as ck
-from thecal_twin import faults
+from thecal_twin import faults, inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def _serve(world: "World", message: "dict") -> "dict | None":
         return {"dump": world.dump(), "truth": world.truth()}
     if what == "inject":
         return _inject(world, message)
+    if what == "press":
+        return _press(world, message)
     if what == "cut":
         return _cut(world, message)
     if what == "reset":
@@ -116,8 +118,19 @@ def _inject(world: "World", message: "dict") -> "dict":
     if at is None:
         faults.inject(world, name, value)
     else:
-        world.plan_fault(at, name, value)
+        world.plan(at, name, value)
     return {"faults": world.broken()}
+
+
+def _press(world: "World", message: "dict") -> "dict":
+    name = message["input"]
+    value = inputs.check(name, message.get("value"), world.inputs.fitted)
+    at = _when(world, message)
+    if at is None:
+        world.inputs.press(name, value)
+    else:
+        world.plan(at, name, value)
+    return {"inputs": world.inputs.truth()}
 
 
 def _cut(world: "World", message: "dict") -> "dict":

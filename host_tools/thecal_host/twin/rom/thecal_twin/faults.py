@@ -16,6 +16,8 @@ FAULTS = {
     "en_stuck_on": (0, 1, 1),  # EN reads and acts as enabled whatever the chip says
     "counter_stuck": (0, 1, 1),  # step_sense is cut off
     "battery_mv": (0, 10_000, 3000),  # the battery rests at this voltage
+    "dir_swapped": (0, 1, 1),  # a motor coil is the wrong way round: the screw turns against DIR
+    "home_open": (0, 1, 1),  # the home switch never closes
     "hang": (0, 1000, 1),  # the CPU never comes back to the loop, for this many boots; hardware runs on
 }
 
@@ -60,6 +62,10 @@ def apply(world: "World", name: str, value: int) -> None:
         plant.battery_mv = value
     elif name == "double_steps":
         world.double = bool(value)
+    elif name == "dir_swapped":
+        world.swapped = bool(value)
+    elif name == "home_open":
+        world.home_open = bool(value)
     elif name == "counter_stuck":
         world.counter_stuck = bool(value)
     elif name == "hang":
@@ -67,3 +73,4 @@ def apply(world: "World", name: str, value: int) -> None:
     elif name == "en_stuck_on":
         world.en_stuck = bool(value)
         world.update_en()
+    world.watch_home()

@@ -2,6 +2,10 @@
 
 Invariant: the state changes at edges, at ends of batches and at faults, never because somebody looked; looking is a pure
 function of (state, time). All times are *world* microseconds, which run on over resets and power cuts.
+
+The plunger is clamped to the carriage: a step back draws the same volume back from the line, whose pressure falls, so that
+fluid comes back through the catheter (and air or fluid through a leak) into the reservoir. Pressure ends at a vacuum; what is
+drawn beyond it is a void that fills up first. At the ends of its travel the carriage stops, and the motor loses every step.
 """
 
 from thecal_twin.hydraulics import relax
@@ -25,7 +29,11 @@ DEFAULTS = {
     "step_uc": 300,
     "temperature_mc": 23_000,
     "temperature_noise_mc": 120,
+    "home_steps": 400,
+    "overtravel_steps": 3200,
 }
+
+VACUUM_PA = -100_000  # gauge; nothing goes below
 
 STATE = (
     "edges",
@@ -45,6 +53,7 @@ STATE = (
     "en",
     "base_pl",
     "base_screw",
+    "stalled",
 )
 
 
@@ -52,8 +61,13 @@ class Plant:
     """What really happens. `truth` is for tests and for people; nothing that judges the firmware may be computed from it at run
     time."""
 
-    def __init__(self, params: "dict[str, int]", step_pl_per_million: int, reservoir_nl: int, seed: int) -> None:
+    def __init__(
+        self, params: "dict[str, int]", step_pl_per_million: int, reservoir_nl: int, seed: int, stroke_steps: int = 0
+    ) -> None:
         self.p = params
+        self.home_at = -params.get("home_steps", 0)  # the switch is closed with the carriage there or behind; 0: a new syringe
+        self.screw_min = self.home_at - params.get("overtravel_steps", 0)
+        self.screw_max = self.home_at + stroke_steps + params.get("overtravel_steps", 0) if stroke_steps else 1 << 60
         self.step_plm = step_pl_per_million
         self.seed = seed
         self.occlusion = 0  # percent of the catheter's conductance lost
@@ -77,14 +91,30 @@ class Plant:
             self.lost_acc -= gone * self.lost_every
             self.lost += gone
             edges -= gone
-        self.screw += edges * direction
+        screw = self.screw + edges * direction
+        if screw < self.screw_min or screw > self.screw_max:
+            end = self.screw_min if screw < self.screw_min else self.screw_max
+            self.stalled += abs(screw - end)
+            screw = end
+        self.screw = screw
+
+    def at_home(self) -> bool:
+        """The carriage presses the home switch."""
+        return self.screw <= self.home_at
+
+    def edges_to_home(self, direction: int) -> int:
+        """Steps in `direction` until the home switch changes, 0 when it does not; lost steps come on top."""
+        ahead = self.screw - self.home_at
+        if direction < 0:
+            return ahead if ahead > 0 else 0
+        return 1 - ahead if ahead <= 0 else 0
 
     def delivered_pl(self) -> int:
-        """Volume the screw has displaced, pL, exact."""
+        """Volume the screw has displaced since the plant was new, pL, exact; a step back takes its volume back."""
         return self.base_pl + (self.screw - self.base_screw) * self.step_plm // 1_000_000
 
     def _inflow_pl(self) -> int:
-        """Volume displaced since the line was last settled, never more than the reservoir holds."""
+        """Volume displaced since the line was last settled (negative: drawn back), never more than the reservoir holds."""
         pl = self.delivered_pl()
         if pl > self.fill_pl:
             pl = self.fill_pl
@@ -99,6 +129,8 @@ class Plant:
         back = p["back_pa"]
         v = self.v_fl
         out = lost = 0
+        if from_us > to_us:
+            from_us = to_us  # a batch that waits for its time: nothing has come yet
         if from_us > self.t_us:
             v, out, lost = relax(v, from_us - self.t_us, 0, c, catheter, leak, back)
         else:
@@ -176,7 +208,12 @@ class Plant:
         return self.p["temperature_mc"] + noise(self.seed, 3, t_us // 1000, self.p["temperature_noise_mc"])
 
     def true_pressure_pa(self, from_us: int, t_us: int) -> int:
-        return self._look(from_us, t_us)[0] // (self.p["compliance_pl_per_pa"] * 1000)
+        return self._pa(self._look(from_us, t_us)[0])
+
+    def _pa(self, v_fl: int) -> int:
+        """Gauge pressure of a line that stores `v_fl`."""
+        pa = v_fl // (self.p["compliance_pl_per_pa"] * 1000)
+        return pa if pa > VACUUM_PA else VACUUM_PA
 
     # for people and tests
 
@@ -188,12 +225,14 @@ class Plant:
             "edges": self.edges,
             "edges_total": self.edges_total,
             "lost_edges": self.lost,
+            "stalled_edges": self.stalled,
+            "screw": self.screw,
             "delivered_pl": self.delivered_pl(),
             "delivered_nl": self.delivered_pl() // 1000,
             "catheter_out_pl": (self.out_fl + out) // 1000,
             "leak_out_pl": (self.leak_fl + lost) // 1000,
             "reservoir_nl": left_pl // 1000,
-            "pressure_pa": v // (self.p["compliance_pl_per_pa"] * 1000),
+            "pressure_pa": self._pa(v),
             "battery_mv": self.rest_battery_mv(t_us),
         }
 
@@ -209,7 +248,7 @@ class Plant:
         for name in STATE:
             if name in state:
                 setattr(self, name, state[name])
-        if not self.screw:
+        if not self.edges_total:
             self.fill_pl = fill_pl
         new = self.step_plm
         self.step_plm = state.get("step_plm", new)

@@ -2,18 +2,18 @@
 edge.
 
 Invariant: a batch of `count` pulses yields exactly `count` edges, edge i at t_first + i (t_last - t_first) // (count - 1) us,
-whatever the steps in which the clock moves; nothing after `abort`.
+whatever the steps in which the clock moves; nothing after `abort`, and none within the microsecond after DIR changed.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thecal_twin.chip import World
+    from thecal_twin.wiring import Wiring
 
 
 class Pulser:
     """Seam `Pulser`. `emit(edges)` and `end(t_first_us, t_last_us)` of the world are called as edges happen."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: "Wiring") -> None:
         self._w = world
         self.count = 0
         self.done = 0
@@ -31,10 +31,13 @@ class Pulser:
         now = w.now
         self.span = t_last_us - t_first_us if count > 1 else 0
         self.first = t_first_us if t_first_us > now else now
+        if self.first == w.turned:
+            self.first += 1  # the driver chip needs up to 650 ns from DIR to STEP
         self.count = count
         self.done = 0
         if self.first == now:
             self.play(now)
+        w.watch_home()
 
     def play(self, t_us: int) -> None:
         """Emit every edge due up to and including `t_us`."""
@@ -50,6 +53,10 @@ class Pulser:
             self._w.emit(fresh)
         if n == count:
             self._w.end_of_batch(self.first, self.first + span)
+
+    def time_of(self, index: int) -> int:
+        """When edge `index` (0 is the first) of the batch comes, boot us."""
+        return self.first + index * self.span // (self.count - 1) if index else self.first
 
     def busy(self) -> bool:
         return self.done < self.count
