@@ -33,7 +33,7 @@ def worst_window_nl(s: Situation, ring: int, basal: Basal, flows: "list[Flow]", 
     last = begin_ms
     for flow in flows:
         last = max(last, flow[1])
-    if basal.kind == TEMP:
+    if basal is not s.basal and basal.kind == TEMP:  # the overlay is the wish itself
         last = max(last, basal.until_ms)
     until = last + span_ms(ring)
     if line is None:

@@ -56,15 +56,17 @@ def _flow_nl(flow: "Flow", tail_ms: int, end_ms: int) -> int:
     return -(-volume_nl * (high - low) // (last - first))
 
 
-def _moments(ring: int, windows: Windows, line: Line, flows: "list[Flow]", begin_ms: int, until_ms: int) -> "list[int]":
-    """All window ends worth looking at, rising: where something begins, ends, or is about to leave the window."""
+def moments(ring: int, windows: Windows, line: Line, flows: "list[Flow]", begin_ms: int, until_ms: int) -> "list[int]":
+    """All window ends worth looking at, rising: where something begins or ends, is about to leave the window or has just left."""
     length, count = RINGS[ring]
     span = span_ms(ring)
     found = [begin_ms, until_ms]
     index = begin_ms // length - count
     newest = windows.newest(ring)
     while index <= newest:
-        found.append((index + count + 1) * length - 1)
+        leaves = (index + count + 1) * length
+        found.append(leaves - 1)
+        found.append(leaves)
         index += 1
     for t_ms in line.times:
         found.append(t_ms)
@@ -77,6 +79,53 @@ def _moments(ring: int, windows: Windows, line: Line, flows: "list[Flow]", begin
     found = [t_ms for t_ms in found if begin_ms <= t_ms <= until_ms]
     found.sort()
     return found
+
+
+class Sweep:
+    """What window `ring` holds at its end, asked at rising ends from `times_ms` = (now, begin) on; see `worst_window`."""
+
+    def __init__(
+        self,
+        ring: int,
+        windows: Windows,
+        line: Line,
+        flows: "list[Flow]",
+        times_ms: "tuple[int, int]",
+        gap: "tuple[int, int]",
+        steps_pl: "tuple[int, int]",
+    ) -> None:
+        self._length, self._count = RINGS[ring]
+        self._window_ms = self._length * self._count
+        self._steps = windows.rings[ring]
+        self._newest = windows.newest(ring)
+        self._line = line
+        self._flows = flows
+        self._now_ms = times_ms[0]
+        self._history_ms, self._gap_rate = gap
+        self._extra_steps, self._step_pl = steps_pl
+        self._oldest = max(times_ms[1] // self._length - self._count, self._newest - self._count)
+        self._past = 0
+        for index in range(self._oldest, self._newest + 1):
+            self._past += self._steps[index % (self._count + 1)]
+        self._head = self._tail = 0
+
+    def total_nl(self, end_ms: int) -> int:
+        """Volume in nL, rounded up, that the window ending at `end_ms` will hold."""
+        first = end_ms // self._length - self._count
+        while self._oldest < first and self._oldest <= self._newest:
+            self._past -= self._steps[self._oldest % (self._count + 1)]
+            self._oldest += 1
+        tail_ms = max(self._now_ms, end_ms - self._window_ms - self._length)
+        to_end, self._head = self._line.at(end_ms, self._head)
+        to_tail, self._tail = self._line.at(tail_ms, self._tail)
+        units = to_end - to_tail
+        missing_ms = self._window_ms - (end_ms - self._now_ms) - self._history_ms
+        if missing_ms > 0:
+            units += self._gap_rate * missing_ms
+        total = -(-units // DAY_MS) - (-(self._past + self._extra_steps) * self._step_pl // 1_000_000_000)
+        for flow in self._flows:
+            total += _flow_nl(flow, tail_ms, end_ms)
+        return total
 
 
 def worst_window(
@@ -94,41 +143,14 @@ def worst_window(
     `steps_pl` is (steps counted beside the windows, step volume in pL per 1,000,000).
     """
     now_ms, begin_ms, until_ms = times_ms
-    history_ms, gap_rate = gap
-    extra_steps, step_pl = steps_pl
-    length, count = RINGS[ring]
-    window = length * count
-    span = window + length
-    ring_steps = windows.rings[ring]
-    size = count + 1
-    newest = windows.newest(ring)
-    oldest = max(begin_ms // length - count, newest - count)
-    past = 0
-    for index in range(oldest, newest + 1):
-        past += ring_steps[index % size]
-    worst = -1
+    sweep = Sweep(ring, windows, line, flows, (now_ms, begin_ms), gap, steps_pl)
+    worst = last = -1
     worst_ms = begin_ms
-    head = tail_at = 0
-    last = -1
-    for end in _moments(ring, windows, line, flows, begin_ms, until_ms):
-        if end == last:
-            continue
-        last = end
-        first = end // length - count
-        while oldest < first and oldest <= newest:
-            past -= ring_steps[oldest % size]
-            oldest += 1
-        tail = max(now_ms, end - span)
-        to_end, head = line.at(end, head)
-        to_tail, tail_at = line.at(tail, tail_at)
-        units = to_end - to_tail
-        missing_ms = window - (end - now_ms) - history_ms
-        if missing_ms > 0:
-            units += gap_rate * missing_ms
-        total = -(-units // DAY_MS) - (-(past + extra_steps) * step_pl // 1_000_000_000)
-        for flow in flows:
-            total += _flow_nl(flow, tail, end)
-        if total > worst:
-            worst = total
-            worst_ms = end
+    for end_ms in moments(ring, windows, line, flows, begin_ms, until_ms):
+        if end_ms != last:
+            last = end_ms
+            total = sweep.total_nl(end_ms)
+            if total > worst:
+                worst = total
+                worst_ms = end_ms
     return worst, worst_ms
