@@ -247,7 +247,7 @@ class Pacer:
             end = min(now_ms, max(self._rate_until_ms, self._planned_ms))
             self._owed += self._acc.advance(end - self._planned_ms)
             self._planned_ms = end
-            if end == self._rate_until_ms:
+            if end >= self._rate_until_ms:  # held back, time passed a change without the accumulator
                 self.take_rate(end, self._why(end), now_ms)
 
     def _next_slope(self, now_ms: int) -> int:

@@ -89,9 +89,9 @@ class Activation:
         limits = self.staged.get(m.BLOB_MONITOR)
         if program is None or limits is None or not program.whole() or not limits.whole():
             return m.REFUSED, m.NOT_STAGED, 0, 0
-        if program_crc(bytes(program.data)) != request["crc"] or crc32(limits.data) != request["mcrc"]:
-            return m.REFUSED, m.CRC_MISMATCH, 0, 0
         try:
+            if program_crc(bytes(program.data)) != request["crc"] or crc32(limits.data) != request["mcrc"]:
+                return m.REFUSED, m.CRC_MISMATCH, 0, 0
             fields: "dict[str, Any]" = unpack(bytes(program.data))[0]
         except ProgramError as error:
             problem = error.args[0]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IDLE_MS = const(5000)  # the clock's wait returns by itself when input comes
 BAD_FRAMES_MS = const(60_000)
 QUEUE_MAX = const(4)
+UNLOGGED = (m.BUSY, m.STALE_ID, m.ID_TAKEN, m.ID_AHEAD)  # answers that changed nothing, so nothing has to be durable first
 BLOB_PIECE = const(110)
 
 
@@ -131,10 +132,11 @@ class Link:
             return
         if "i" in request:
             answer = self._commands.run(request, now_ms)
-            if answer is not None and (answer[0] == m.BUSY or answer[4]):
+            if answer is not None and (answer[0] in UNLOGGED or answer[4]):
                 self._answer(frame.seq, request["i"], answer)
             else:
                 self._held = (frame.seq, request["i"], answer, self._pump.journal.next_seq)
+                self._pump.journal.flush_soon()
                 self._finish()
             return
         getattr(self, "_" + request["c"])(frame.seq, request)

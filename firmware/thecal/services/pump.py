@@ -143,6 +143,8 @@ class Pump:
             self.ledger.state = states.SAFE
             self.ledger.fault = self.fault
             self.ledger.uncertain += uncertain
+            if uncertain:
+                self.ledger.flags &= ~F_HOMED
             try:
                 if self.ledger.unsettled:
                     self.ledger.close(now_ms, self.motor.position)
@@ -158,6 +160,8 @@ class Pump:
         if not self.enter(now_ms, states.E_ESTOP) or not self.ledger_ok or self.fault != faults.NO_FAULT:
             return
         self.ledger.uncertain += uncertain
+        if uncertain:
+            self.ledger.flags &= ~F_HOMED  # where the plunger stands is not known to the step any more
         try:
             self.ledger.close(now_ms, self.motor.position)
         except CodecError:
