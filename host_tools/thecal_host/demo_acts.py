@@ -10,7 +10,7 @@ from thecal.core import events, faults, messages, states, units
 from thecal.core.events import Record, unpack_record
 from thecal_host import day_orders, texts
 from thecal_host.link.types import Answer
-from thecal_host.reference_day import MINUTE_MS, Action
+from thecal_host.reference_day import Action
 from thecal_host.scenario import Played
 
 NL_PER_PL_MILLION = 1_000_000_000
@@ -84,9 +84,8 @@ def boluses(played: Played) -> list[Row]:
             rows.append(Row("Patient bolus granted", answer.ok, f"{dose} at {clock(action.at_ms)} over {over}"))
             continue
         waits = answer.reason in (messages.LOCKOUT, messages.BOLUS_COUNT) and answer.wait_ms > 0
-        why = texts.outcome(answer.result, answer.reason, answer.value, answer.limit)
-        minutes = -(-answer.wait_ms // MINUTE_MS) * MINUTE_MS
-        text = f"at {clock(action.at_ms)}: {why}; to wait: {texts.duration(minutes)}"
+        why = texts.outcome(answer.result, answer.reason, answer.value, answer.limit, wait_ms=answer.wait_ms)
+        text = f"at {clock(action.at_ms)}: {why}"
         rows.append(Row("Patient bolus refused", waits and not answer.ok, text))
     status = played.status
     assert status is not None

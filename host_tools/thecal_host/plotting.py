@@ -163,9 +163,10 @@ def _draw_difference(axes: Any, series: Series, x: Any) -> None:
 
 def _value_at(series: Series, x: Any) -> tuple[int, int]:
     """(programmed, delivered min) at the left edge, so that a part of a log begins at zero."""
-    programmed = max((point.volume_nl for point in series.programmed if x(point.t_ms) <= 0), default=0)
-    delivered = max((point.min_nl for point in series.delivered if x(point.t_ms) <= 0), default=0)
-    return programmed, delivered
+    before = [point for point in series.delivered if x(point.t_ms) <= 0]
+    if not before:
+        return 0, 0
+    return series.programmed_at(before[-1].t_ms), before[-1].min_nl  # both at one moment; programmed has few points of its own
 
 
 def _draw_marks(panels: tuple[Any, Any, Any], series: Series, begin_ms: int, x: Any) -> None:

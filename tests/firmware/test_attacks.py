@@ -69,3 +69,4 @@ def test_an_emergency_stop_in_a_motion_forgets_where_the_plunger_stands() -> Non
     bench.estop(True)
     bench.advance(5_000)
     assert bench.status()["pos"] is None
+    assert bench.status()["min"] >= 0  # what it cut was no dose

@@ -10,7 +10,7 @@ from thecal.core.compat import const
 from thecal.core.faults import Alarms
 from thecal.core.gate import NEVER as NONE_YET
 from thecal.core.gate import Situation
-from thecal.core.ledger import F_HOMED, NEVER_MS, Ledger
+from thecal.core.ledger import F_HOMED, M_DETACHED, M_REVERSE, NEVER_MS, Ledger
 from thecal.drivers.motor import Motor
 from thecal.drivers.store import Store
 from thecal.services.journal import Journal
@@ -159,7 +159,8 @@ class Pump:
         self.raise_alarm(now_ms, faults.A_ESTOP, uncertain)
         if not self.enter(now_ms, states.E_ESTOP) or not self.ledger_ok or self.fault != faults.NO_FAULT:
             return
-        self.ledger.uncertain += uncertain
+        if not self.ledger.motion & (M_DETACHED | M_REVERSE):  # cut steps of such a motion were no dose either way
+            self.ledger.uncertain += uncertain
         if uncertain:
             self.ledger.flags &= ~F_HOMED  # where the plunger stands is not known to the step any more
         try:
