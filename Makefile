@@ -35,7 +35,7 @@ setup: $(STAMP) ## Make .venv with everything pinned in requirements.lock, and i
 demo: $(STAMP) ## Show the product work on a virtual board: 24 h of pump time, a power cut, plots in demo/ (thecal demo)
 	@$(BIN)/thecal demo
 
-test: $(STAMP) ## Run the whole test suite (under 4 minutes)
+test: $(STAMP) ## Run the whole test suite (about 8 minutes on two cores)
 	@$(BIN)/python -m pytest $(TESTS)
 
 check: $(STAMP) typings ## Lint, formatting, types (strict on core and monitor), house rules, mpy-cross of every firmware file

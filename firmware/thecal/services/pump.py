@@ -32,7 +32,7 @@ NL_FACTOR = const(1_000_000_000)
 
 
 class Pump:
-    """One pump. `fields` is the active program (None: none); `acc` is made by delivery."""
+    """One pump. `fields` is the active program (None: none)."""
 
     delivery: "Delivery"  # all are put here by main.build, before anything asks for them
     monitor: "Monitor"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STORY = (
     "A fresh virtual board is flashed by mpremote, homed and primed, gets the baclofen example with its night rate, and delivers "
-    "for 24 h of pump time: patient boluses (one refused), the button, a temporary rate, a hold, a power cut that loses the "
+    "for 24 h of pump time: patient boluses (two refused), the button, a temporary rate, a hold, a power cut that loses the "
     "clock, an emergency stop. Then it hands its log back."
 )
 MARKS = {True: ("✓", "green", "+"), False: ("✗", "red", "X"), None: ("·", "dim", "-")}
